@@ -1,0 +1,168 @@
+//! Identifiers: [TypeIDs](https://github.com/jetify-com/typeid/tree/main/spec), a prefix that says what it is and a UUIDv7 that says when it was made.
+//!
+//! An `Id<Webhook>` can't be mistaken for an `Id<User>`, neither by the compiler nor by a person who reads a log.
+//! New ids are made from a time and random bytes that the caller brings.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use type_safe_id::{StaticType, TypeSafeId};
+use uuid::Uuid;
+
+use crate::time::Timestamp;
+
+/// Random bytes that a new id needs.
+pub type IdEntropy = [u8; 10];
+
+/// The identifier of a `K`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Id<K: Kind>(TypeSafeId<K>);
+
+/// What an identifier stands for.
+pub trait Kind: StaticType + Copy + Ord + Send + Sync + 'static {
+    /// What people call it, for messages: `webhook`.
+    const NOUN: &'static str;
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $alias:ident = $kind:ident, $prefix:literal, $noun:literal;)*) => {$(
+        $(#[$doc])*
+        pub type $alias = Id<$kind>;
+
+        #[doc = concat!("Marks the identifiers of a ", $noun, ".")]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+        pub struct $kind;
+
+        impl StaticType for $kind {
+            const TYPE: &'static str = $prefix;
+        }
+
+        impl Kind for $kind {
+            const NOUN: &'static str = $noun;
+        }
+    )*};
+}
+
+kinds! {
+    /// `ws_…`
+    WorkspaceId = Workspace, "ws", "workspace";
+    /// `usr_…`
+    UserId = User, "usr", "user";
+    /// `inv_…`
+    InviteId = Invite, "inv", "invite";
+    /// `grp_…`
+    GroupId = Group, "grp", "group";
+    /// `role_…`
+    RoleId = Role, "role", "role";
+    /// `key_…`
+    ApiKeyId = ApiKey, "key", "API key";
+    /// `lic_…`
+    LicenseId = License, "lic", "license";
+    /// `wh_…`
+    WebhookId = Webhook, "wh", "webhook";
+    /// `evt_…`
+    EventId = Event, "evt", "event";
+    /// `dlv_…`
+    DeliveryId = Delivery, "dlv", "delivery";
+    /// `sch_…`
+    StatusChangeId = StatusChange, "sch", "status change";
+    /// `node_…`: a running process of Bellwire.
+    NodeId = Node, "node", "node";
+    /// `cor_…`: shared by all events that one action caused.
+    CorrelationId = Correlation, "cor", "correlation";
+}
+
+impl<K: Kind> Id<K> {
+    /// A new identifier, made at `now` from ten random bytes (RFC 9562, UUID version 7).
+    pub fn new(now: Timestamp, entropy: IdEntropy) -> Self {
+        let uuid = uuid::Builder::from_unix_timestamp_millis(now.as_unix_millis(), &entropy).into_uuid();
+        Self(TypeSafeId::from_uuid(uuid))
+    }
+
+    /// The UUID behind the prefix.
+    pub fn uuid(&self) -> Uuid {
+        self.0.uuid()
+    }
+}
+
+impl<K: Kind> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<K: Kind> fmt::Debug for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<K: Kind> std::hash::Hash for Id<K> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.uuid().hash(state);
+    }
+}
+
+/// The text is not an identifier of this kind.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the id of a {noun} ({prefix}_…)")]
+pub struct ParseIdError {
+    noun: &'static str,
+    prefix: &'static str,
+}
+
+impl<K: Kind> FromStr for Id<K> {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| ParseIdError { noun: K::NOUN, prefix: K::TYPE })
+    }
+}
+
+impl<K: Kind> Serialize for Id<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de, K: Kind> Deserialize<'de> for Id<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        std::borrow::Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl<K: Kind> utoipa::PartialSchema for Id<K> {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::{ObjectBuilder, Type};
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(format!("^{}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$", K::TYPE)))
+            .description(Some(format!("The id of a {}", K::NOUN)))
+            .build()
+            .into()
+    }
+}
+
+impl<K: Kind> utoipa::ToSchema for Id<K> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trips_and_sorts_by_time() {
+        let early = WebhookId::new(Timestamp::from_micros(1_000_000), [0xff; 10]);
+        let late = WebhookId::new(Timestamp::from_micros(2_000_000), [0; 10]);
+        assert!(early < late && early.to_string() < late.to_string());
+        assert_eq!(early.to_string().parse::<WebhookId>().unwrap(), early);
+        assert_eq!(early.to_string().len(), "wh_".len() + 26);
+    }
+
+    #[test]
+    fn refuses_other_kinds() {
+        let user = UserId::new(Timestamp::default(), [7; 10]).to_string();
+        assert_eq!(user.parse::<WebhookId>().unwrap_err().to_string(), "not the id of a webhook (wh_…)");
+        assert!("wh_".parse::<WebhookId>().is_err());
+        assert!(user.to_uppercase().parse::<UserId>().is_err());
+    }
+}
