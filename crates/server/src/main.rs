@@ -1,1 +1,4 @@
-fn main(){}
+//! The binary `bellwire`.
+mod db;
+
+fn main() {}

@@ -1,0 +1,184 @@
+//! The only place that knows SQL.
+//!
+//! Two engines behind one closed enum: SQLite (embedded, the default) and PostgreSQL. A function of this module takes a
+//! [`Conn`] and portable SQL with `$1`, `$2`, …; the few statements that differ are in [`dialect`].
+//!
+//! * [`Db::read`] runs statements on a connection of the reading pool.
+//! * [`Db::write`] runs a transaction. It returns `Ok` only after the commit is durable (fsynced).
+//!
+//! On SQLite one thread writes. It takes all the transactions that wait, runs each in a savepoint of its own and commits
+//! them together, so that one fsync serves many (group commit). The closures given to `read` and `write` may await nothing
+//! but their `Conn`: on SQLite they run to their end on the database's thread, without a hop for each statement.
+//! On PostgreSQL a transaction runs on a task of its own, so that a caller who goes away can't leave it half done.
+
+pub mod dialect;
+mod migrate;
+mod postgres;
+mod sqlite;
+mod value;
+
+use std::{future::Future, pin::Pin};
+
+pub use value::{FromValue, Row, Value};
+
+/// A future that borrows the connection.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A database: one of the two.
+#[derive(Clone)]
+pub enum Db {
+    /// One file, one writing thread, a few reading ones.
+    Sqlite(sqlite::Sqlite),
+    /// A server and a pool of connections.
+    Postgres(postgres::Postgres),
+}
+
+/// A connection, inside a transaction when it came from [`Db::write`].
+pub enum Conn {
+    /// To a SQLite file.
+    Sqlite(rusqlite::Connection),
+    /// To a PostgreSQL server.
+    Postgres(deadpool_postgres::Object),
+}
+
+/// What can go wrong below `ops`.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// A unique constraint: somebody was faster, or it exists already.
+    #[error("exists already: {0}")]
+    Conflict(String),
+    /// The database can't be reached, is shutting down, or is too busy: trying later may help.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// No room on the disk.
+    #[error("the database's disk is full: {0}")]
+    Full(String),
+    /// The program and the data disagree.
+    #[error("{0}")]
+    Fault(String),
+}
+
+impl DbError {
+    fn corrupt(column: &str, what: &str) -> Self {
+        Self::Fault(format!("column {column}: {what}"))
+    }
+}
+
+impl Db {
+    /// Opens the database that `url` names (`sqlite:PATH` or `postgres://…`) and brings its tables up to date.
+    ///
+    /// # Errors
+    /// With a sentence for the operator when it can't be opened.
+    pub async fn open(url: &str) -> Result<Self, DbError> {
+        let db = if let Some(path) = url.strip_prefix("sqlite:") {
+            Self::Sqlite(sqlite::Sqlite::open(path)?)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Self::Postgres(postgres::Postgres::open(url).await?)
+        } else {
+            return Err(DbError::Fault("the database's URL must begin with sqlite: or postgres://".to_owned()));
+        };
+        migrate::run(&db).await?;
+        Ok(db)
+    }
+
+    /// Reads. Several statements see one state of the data on SQLite, and each its own on PostgreSQL.
+    ///
+    /// # Errors
+    /// What `work` returns, and when the database can't be reached.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.read(work).await,
+            Self::Postgres(postgres) => postgres.read(work).await,
+        }
+    }
+
+    /// Runs a transaction: all of `work` or nothing of it, on disk when this returns `Ok`.
+    ///
+    /// # Errors
+    /// What `work` returns (then nothing was changed), and when the commit fails.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(work).await,
+            Self::Postgres(postgres) => postgres.write(work).await,
+        }
+    }
+
+    /// Which engine: `sqlite` or `postgres`.
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+}
+
+impl Conn {
+    /// Runs a statement and returns its rows.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub async fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, DbError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::query(connection, sql, parameters),
+            Self::Postgres(connection) => postgres::query(connection, sql, parameters).await,
+        }
+    }
+
+    /// Runs a statement that gives one row or none.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub async fn query_opt(&mut self, sql: &str, parameters: &[Value]) -> Result<Option<Row>, DbError> {
+        Ok(self.query(sql, parameters).await?.into_iter().next())
+    }
+
+    /// Runs a statement that always gives a row.
+    ///
+    /// # Errors
+    /// See [`DbError`]; a missing row is a fault.
+    pub async fn query_one(&mut self, sql: &str, parameters: &[Value]) -> Result<Row, DbError> {
+        self.query_opt(sql, parameters).await?.ok_or_else(|| DbError::Fault("a row is missing".to_owned()))
+    }
+
+    /// Runs a statement and returns how many rows it changed.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub async fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::execute(connection, sql, parameters),
+            Self::Postgres(connection) => postgres::execute(connection, sql, parameters).await,
+        }
+    }
+
+    /// Runs one statement for each of `rows`, as a single step: see [`dialect::Many`]. Returns how many rows it changed.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub async fn many(&mut self, statement: &dialect::Many, rows: Vec<Vec<Value>>) -> Result<u64, DbError> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        match self {
+            Self::Sqlite(connection) => sqlite::many(connection, statement.sqlite, &rows),
+            Self::Postgres(connection) => postgres::many(connection, statement, rows).await,
+        }
+    }
+
+    async fn script(&mut self, sql: &str) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(connection) => connection.execute_batch(sql).map_err(Into::into),
+            Self::Postgres(connection) => connection.batch_execute(sql).await.map_err(Into::into),
+        }
+    }
+}

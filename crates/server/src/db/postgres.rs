@@ -1,0 +1,153 @@
+//! PostgreSQL: a pool of connections. A transaction runs on a task of its own and is rolled back unless it says otherwise.
+
+use std::sync::Arc;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::{NoTls, error::SqlState, types::{ToSql, Type}};
+
+use super::{BoxFuture, Conn, DbError, Row, Value, dialect::{Column, Many}};
+
+const CONNECTIONS: usize = 16;
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// A handle to the pool.
+#[derive(Clone)]
+pub struct Postgres {
+    pool: Pool,
+}
+
+impl Postgres {
+    pub(super) async fn open(url: &str) -> Result<Self, DbError> {
+        // The URL may hold a password: errors never repeat it.
+        let config = url.parse().map_err(|error| DbError::Fault(format!("the database's URL can't be read: {error}")))?;
+        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let pool = Pool::builder(manager)
+            .max_size(CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(PATIENCE))
+            .create_timeout(Some(PATIENCE))
+            .build()
+            .map_err(|error| DbError::Fault(error.to_string()))?;
+        let postgres = Self { pool };
+        drop(postgres.get().await?); // a wrong URL is told at start
+        Ok(postgres)
+    }
+
+    async fn get(&self) -> Result<Object, DbError> {
+        self.pool.get().await.map_err(|error| DbError::Unavailable(error.to_string()))
+    }
+
+    pub(super) async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        E: From<DbError>,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>>,
+    {
+        work(&mut Conn::Postgres(self.get().await?)).await
+    }
+
+    pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+    {
+        let connection = self.get().await?;
+        let task = tokio::spawn(transaction(connection, work));
+        task.await.unwrap_or_else(|_| Err(DbError::Fault("a transaction panicked".to_owned()).into()))
+    }
+}
+
+async fn transaction<T, E, F>(connection: Object, work: F) -> Result<T, E>
+where
+    E: From<DbError>,
+    F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>>,
+{
+    let mut conn = Conn::Postgres(connection);
+    conn.script("BEGIN").await?;
+    let mut open = Open(Some(conn));
+    let Some(conn) = &mut open.0 else { unreachable!("it was put there one line above") };
+    let result = work(conn).await;
+    let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    conn.script(end).await?;
+    if let Some(Conn::Postgres(connection)) = open.0.take() {
+        drop(connection); // back to the pool
+    }
+    result
+}
+
+/// A connection with an open transaction. If the work panics it is closed instead of going back to the pool.
+struct Open(Option<Conn>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(Conn::Postgres(connection)) = self.0.take() {
+            drop(Object::take(connection));
+        }
+    }
+}
+
+fn references(parameters: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
+pub(super) async fn query(connection: &Object, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, DbError> {
+    let statement = connection.prepare_cached(sql).await?;
+    let columns: Arc<[String]> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+    let rows = connection.query(&statement, &references(parameters)).await?;
+    rows.iter().map(|row| to_row(row, &columns)).collect()
+}
+
+fn to_row(row: &tokio_postgres::Row, columns: &Arc<[String]>) -> Result<Row, DbError> {
+    let mut values = Vec::with_capacity(columns.len());
+    for (index, column) in row.columns().iter().enumerate() {
+        values.push(match *column.type_() {
+            Type::INT8 => row.try_get::<_, Option<i64>>(index)?.into(),
+            Type::INT4 => row.try_get::<_, Option<i32>>(index)?.into(),
+            Type::BOOL => row.try_get::<_, Option<bool>>(index)?.into(),
+            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(index)?.into(),
+            _ => row.try_get::<_, Option<String>>(index)?.into(),
+        });
+    }
+    Ok(Row { columns: Arc::clone(columns), values })
+}
+
+pub(super) async fn execute(connection: &Object, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
+    let statement = connection.prepare_cached(sql).await?;
+    Ok(connection.execute(&statement, &references(parameters)).await?)
+}
+
+pub(super) async fn many(connection: &Object, statement: &Many, rows: Vec<Vec<Value>>) -> Result<u64, DbError> {
+    let mut columns: Vec<Vec<Value>> = statement.columns.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+    for row in rows {
+        for (column, value) in columns.iter_mut().zip(row) {
+            column.push(value);
+        }
+    }
+    let arrays: Vec<Box<dyn ToSql + Sync + Send>> = columns.into_iter().zip(statement.columns).map(|(values, column)| array(values, *column)).collect();
+    let parameters: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| array.as_ref() as &(dyn ToSql + Sync)).collect();
+    let prepared = connection.prepare_cached(statement.postgres).await?;
+    Ok(connection.execute(&prepared, &parameters).await?)
+}
+
+fn array(values: Vec<Value>, column: Column) -> Box<dyn ToSql + Sync + Send> {
+    match column {
+        Column::Int => Box::new(values.into_iter().map(|v| if let Value::Int(it) = v { Some(it) } else { None }).collect::<Vec<_>>()),
+        Column::Text => Box::new(values.into_iter().map(|v| if let Value::Text(it) = v { Some(it) } else { None }).collect::<Vec<_>>()),
+        Column::Bytes => Box::new(values.into_iter().map(|v| if let Value::Bytes(it) = v { Some(it) } else { None }).collect::<Vec<_>>()),
+    }
+}
+
+impl From<tokio_postgres::Error> for DbError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let text = error.as_db_error().map_or_else(|| error.to_string(), |db| format!("{} ({})", db.message(), db.code().code()));
+        match error.code() {
+            Some(code) if *code == SqlState::UNIQUE_VIOLATION => Self::Conflict(text),
+            Some(code) if *code == SqlState::DISK_FULL => Self::Full(text),
+            Some(code) if code.code().starts_with("08") || code.code().starts_with("57P") || code.code().starts_with("53") || code.code().starts_with("40") => {
+                Self::Unavailable(text)
+            }
+            None => Self::Unavailable(text),
+            _ => Self::Fault(text),
+        }
+    }
+}

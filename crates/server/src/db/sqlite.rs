@@ -1,0 +1,264 @@
+//! SQLite: a thread that writes, threads that read.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, mpsc},
+    thread,
+};
+
+use futures_util::FutureExt;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tokio::sync::oneshot;
+
+use super::{BoxFuture, Conn, DbError, Row, Value};
+
+/// Transactions that share one commit at the most: bounds how long the first of them waits.
+const GROUP: usize = 256;
+/// Transactions that may wait for the writer; more wait at the sender.
+const QUEUE: usize = 4096;
+const READERS: usize = 4;
+
+/// Handles to the threads; they end when the last handle is gone.
+#[derive(Clone)]
+pub struct Sqlite {
+    writer: mpsc::SyncSender<Box<dyn Write>>,
+    readers: mpsc::SyncSender<Read>,
+}
+
+type Read = Box<dyn FnOnce(&mut Conn) + Send>;
+
+/// A transaction that waits: `run` in the transaction, then `finish` after the commit (or its failure).
+trait Write: Send {
+    fn run(&mut self, conn: &mut Conn) -> bool;
+    fn finish(self: Box<Self>, commit: Result<(), String>);
+}
+
+struct Job<T, E, F> {
+    work: Option<F>,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<T, E, F> Write for Job<T, E, F>
+where
+    T: Send,
+    E: From<DbError> + Send,
+    F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send,
+{
+    fn run(&mut self, conn: &mut Conn) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        let result = to_the_end(work, conn);
+        let ok = result.is_ok();
+        self.result = Some(result);
+        ok
+    }
+
+    fn finish(self: Box<Self>, commit: Result<(), String>) {
+        let result = match (self.result, commit) {
+            (Some(Ok(_)), Err(error)) => Err(E::from(DbError::Unavailable(format!("the commit failed: {error}")))),
+            (Some(result), _) => result,
+            (None, _) => Err(E::from(DbError::Unavailable("the transaction was not run".to_owned()))),
+        };
+        // The caller may have gone away: what was committed stays committed.
+        let _ = self.reply.send(result);
+    }
+}
+
+/// Runs a closure that awaits nothing but its connection. A panic in it ends this transaction only.
+fn to_the_end<T, E: From<DbError>>(
+    work: impl for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>>,
+    conn: &mut Conn,
+) -> Result<T, E> {
+    match catch_unwind(AssertUnwindSafe(|| work(conn).now_or_never())) {
+        Ok(Some(result)) => result,
+        Ok(None) => Err(DbError::Fault("a transaction awaited something else than its connection".to_owned()).into()),
+        Err(_) => Err(DbError::Fault("a transaction panicked".to_owned()).into()),
+    }
+}
+
+impl Sqlite {
+    pub(super) fn open(path: &str) -> Result<Self, DbError> {
+        if path.is_empty() || path.contains(":memory:") {
+            return Err(DbError::Fault("a SQLite database needs a file, as in sqlite:bellwire.db".to_owned()));
+        }
+        let writer = connect(path, false)?;
+        let (send_write, receive_write) = mpsc::sync_channel(QUEUE);
+        spawn("sqlite-writer", move || write_loop(writer, &receive_write))?;
+        let (send_read, receive_read) = mpsc::sync_channel::<Read>(QUEUE);
+        let receive_read = Arc::new(Mutex::new(receive_read));
+        for _ in 0..READERS {
+            let mut conn = Conn::Sqlite(connect(path, true)?);
+            let receive = Arc::clone(&receive_read);
+            spawn("sqlite-reader", move || {
+                while let Ok(Ok(work)) = receive.lock().map(|queue| queue.recv()) {
+                    work(&mut conn);
+                }
+            })?;
+        }
+        Ok(Self { writer: send_write, readers: send_read })
+    }
+
+    pub(super) async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job: Read = Box::new(move |conn| {
+            let result = in_snapshot(conn, work);
+            let _ = reply.send(result);
+        });
+        self.readers.try_send(job).map_err(|_| busy())?;
+        answer.await.unwrap_or_else(|_| Err(busy().into()))
+    }
+
+    pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.writer.try_send(Box::new(Job { work: Some(work), result: None, reply })).map_err(|_| busy())?;
+        answer.await.unwrap_or_else(|_| Err(busy().into()))
+    }
+}
+
+fn busy() -> DbError {
+    DbError::Unavailable("too many transactions are waiting".to_owned())
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), DbError> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map(drop).map_err(|error| DbError::Unavailable(format!("can't start a thread: {error}")))
+}
+
+/// Several statements of one read see the same state.
+fn in_snapshot<T, E: From<DbError>>(
+    conn: &mut Conn,
+    work: impl for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>>,
+) -> Result<T, E> {
+    batch(conn, "BEGIN DEFERRED")?;
+    let result = to_the_end(work, conn);
+    batch(conn, "ROLLBACK")?;
+    result
+}
+
+fn batch(conn: &mut Conn, sql: &str) -> Result<(), DbError> {
+    match conn {
+        Conn::Sqlite(connection) => connection.prepare_cached(sql)?.raw_execute().map(drop).map_err(Into::into),
+        Conn::Postgres(_) => Err(DbError::Fault("not a SQLite connection".to_owned())),
+    }
+}
+
+/// Takes what waits, runs it, commits once, answers all; for as long as anybody holds a sender.
+fn write_loop(connection: Connection, queue: &mpsc::Receiver<Box<dyn Write>>) {
+    let mut conn = Conn::Sqlite(connection);
+    while let Ok(first) = queue.recv() {
+        let mut done = Vec::with_capacity(8);
+        let begun = batch(&mut conn, "BEGIN IMMEDIATE");
+        if let Err(error) = begun {
+            first.finish(Err(error.to_string()));
+            continue;
+        }
+        let mut next = Some(first);
+        while let Some(mut job) = next {
+            let kept = batch(&mut conn, "SAVEPOINT job").is_ok() && job.run(&mut conn);
+            let undo = if kept { Ok(()) } else { batch(&mut conn, "ROLLBACK TO job") };
+            let released = undo.and_then(|()| batch(&mut conn, "RELEASE job"));
+            done.push(job);
+            if released.is_err() {
+                break; // a full disk rolls the whole transaction back; the commit below fails and says so to all
+            }
+            next = if done.len() < GROUP { queue.try_recv().ok() } else { None };
+        }
+        let commit = batch(&mut conn, "COMMIT").map_err(|error| error.to_string());
+        if commit.is_err() {
+            let _ = batch(&mut conn, "ROLLBACK"); // may be rolled back already
+        }
+        for job in done {
+            job.finish(commit.clone());
+        }
+    }
+}
+
+fn connect(path: &str, read_only: bool) -> Result<Connection, DbError> {
+    let flags = if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE };
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| DbError::Unavailable(format!("can't open {path}: {error}")))?;
+    connection.set_prepared_statement_cache_capacity(256);
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.execute_batch("PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192;")?;
+    if !read_only {
+        let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
+        connection.execute_batch("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;")?;
+        let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+        if mode != "wal" || synchronous != 2 {
+            return Err(DbError::Fault(format!("{path} can't be used safely: journal_mode is {mode}, synchronous is {synchronous}")));
+        }
+    }
+    Ok(connection)
+}
+
+/// Binds `$n` to the n-th parameter: SQLite numbers named parameters by their first appearance, not by their name.
+fn bind(statement: &mut rusqlite::Statement<'_>, parameters: &[Value]) -> Result<(), DbError> {
+    for index in 1..=statement.parameter_count() {
+        let number = statement.parameter_name(index).and_then(|name| name.get(1..)).and_then(|n| n.parse::<usize>().ok());
+        let value = number.and_then(|number| parameters.get(number.wrapping_sub(1)));
+        let value = value.ok_or_else(|| DbError::Fault("a statement has more parameters than values".to_owned()))?;
+        statement.raw_bind_parameter(index, value)?;
+    }
+    Ok(())
+}
+
+pub(super) fn query(connection: &Connection, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, DbError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, parameters)?;
+    let columns: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let values = (0..columns.len()).map(|index| row.get_ref(index).map(to_value)).collect::<Result<_, _>>()?;
+        found.push(Row { columns: Arc::clone(&columns), values });
+    }
+    Ok(found)
+}
+
+fn to_value(value: rusqlite::types::ValueRef<'_>) -> Value {
+    use rusqlite::types::ValueRef;
+    match value {
+        ValueRef::Null | ValueRef::Real(_) => Value::Null,
+        ValueRef::Integer(it) => Value::Int(it),
+        ValueRef::Text(it) => Value::Text(String::from_utf8_lossy(it).into_owned()),
+        ValueRef::Blob(it) => Value::Bytes(it.to_vec()),
+    }
+}
+
+pub(super) fn execute(connection: &Connection, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, parameters)?;
+    Ok(statement.raw_execute()? as u64)
+}
+
+pub(super) fn many(connection: &Connection, sql: &str, rows: &[Vec<Value>]) -> Result<u64, DbError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut changed = 0;
+    for row in rows {
+        bind(&mut statement, row)?;
+        changed += statement.raw_execute()? as u64;
+    }
+    Ok(changed)
+}
+
+impl From<rusqlite::Error> for DbError {
+    fn from(error: rusqlite::Error) -> Self {
+        let text = error.to_string();
+        match error.sqlite_error().map(|error| (error.code, error.extended_code)) {
+            Some((_, rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY)) => Self::Conflict(text),
+            Some((ErrorCode::DiskFull, _)) => Self::Full(text),
+            Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen, _)) => Self::Unavailable(text),
+            _ => Self::Fault(text),
+        }
+    }
+}
