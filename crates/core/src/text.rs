@@ -41,7 +41,8 @@ fn checked(text: &str, min: usize, max: usize, lines: bool) -> Result<String, Te
 
 /// Control characters, and the invisible ones that reorder the text around them (Unicode TR 9).
 fn is_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 macro_rules! bounded_text {
@@ -124,7 +125,9 @@ impl Email {
             && host.split('.').all(|label| {
                 !label.is_empty() && !label.starts_with('-') && label.chars().all(|c| c.is_alphanumeric() || c == '-')
             });
-        let local_is_fine = !local.is_empty() && local.len() <= 64 && !local.contains(['@', ' ', '<', '>', '(', ')', ',', ';', ':', '"', '\\']);
+        let local_is_fine = !local.is_empty()
+            && local.len() <= 64
+            && !local.contains(['@', ' ', '<', '>', '(', ')', ',', ';', ':', '"', '\\']);
         if host_is_fine && local_is_fine { Ok(Self(text)) } else { Err(TextError::NotAnEmail) }
     }
 }
@@ -147,7 +150,17 @@ mod tests {
     #[test]
     fn emails() {
         assert_eq!(Email::parse("Ann@Example.COM").unwrap().as_str(), "ann@example.com");
-        for bad in ["", "ann", "@example.com", "ann@", "ann@@example.com", "a b@example.com", "ann@exa mple.com", "ann@.com", "ann@-x.com"] {
+        for bad in [
+            "",
+            "ann",
+            "@example.com",
+            "ann@",
+            "ann@@example.com",
+            "a b@example.com",
+            "ann@exa mple.com",
+            "ann@.com",
+            "ann@-x.com",
+        ] {
             assert!(Email::parse(bad).is_err(), "{bad}");
         }
     }

@@ -35,7 +35,9 @@ async fn apply(conn: &mut Conn) -> Result<(), DbError> {
     let done = conn.query("SELECT name FROM migrations", &[]).await?;
     let done = done.iter().map(|row| row.get::<String>("name")).collect::<Result<Vec<_>, _>>()?;
     if let Some(unknown) = done.iter().find(|name| MIGRATIONS.iter().all(|migration| migration.name != **name)) {
-        return Err(DbError::Fault(format!("the database was made by a newer version (it has the migration {unknown})")));
+        return Err(DbError::Fault(format!(
+            "the database was made by a newer version (it has the migration {unknown})"
+        )));
     }
     for migration in MIGRATIONS.iter().filter(|migration| !done.iter().any(|name| name == migration.name)) {
         let sql = if matches!(conn, Conn::Sqlite(_)) { migration.sqlite } else { migration.postgres };

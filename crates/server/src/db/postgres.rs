@@ -3,9 +3,16 @@
 use std::sync::Arc;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::{NoTls, error::SqlState, types::{ToSql, Type}};
+use tokio_postgres::{
+    NoTls,
+    error::SqlState,
+    types::{ToSql, Type},
+};
 
-use super::{BoxFuture, Conn, DbError, Row, Value, dialect::{Column, Many}};
+use super::{
+    BoxFuture, Conn, DbError, Row, Value,
+    dialect::{Column, Many},
+};
 
 const CONNECTIONS: usize = 16;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -19,7 +26,8 @@ pub struct Postgres {
 impl Postgres {
     pub(super) async fn open(url: &str) -> Result<Self, DbError> {
         // The URL may hold a password: errors never repeat it.
-        let config = url.parse().map_err(|error| DbError::Fault(format!("the database's URL can't be read: {error}")))?;
+        let config =
+            url.parse().map_err(|error| DbError::Fault(format!("the database's URL can't be read: {error}")))?;
         let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
@@ -123,27 +131,42 @@ pub(super) async fn many(connection: &Object, statement: &Many, rows: Vec<Vec<Va
             column.push(value);
         }
     }
-    let arrays: Vec<Box<dyn ToSql + Sync + Send>> = columns.into_iter().zip(statement.columns).map(|(values, column)| array(values, *column)).collect();
-    let parameters: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| array.as_ref() as &(dyn ToSql + Sync)).collect();
+    let arrays: Vec<Box<dyn ToSql + Sync + Send>> =
+        columns.into_iter().zip(statement.columns).map(|(values, column)| array(values, *column)).collect();
+    let parameters: Vec<&(dyn ToSql + Sync)> =
+        arrays.iter().map(|array| array.as_ref() as &(dyn ToSql + Sync)).collect();
     let prepared = connection.prepare_cached(statement.postgres).await?;
     Ok(connection.execute(&prepared, &parameters).await?)
 }
 
 fn array(values: Vec<Value>, column: Column) -> Box<dyn ToSql + Sync + Send> {
     match column {
-        Column::Int => Box::new(values.into_iter().map(|v| if let Value::Int(it) = v { Some(it) } else { None }).collect::<Vec<_>>()),
-        Column::Text => Box::new(values.into_iter().map(|v| if let Value::Text(it) = v { Some(it) } else { None }).collect::<Vec<_>>()),
-        Column::Bytes => Box::new(values.into_iter().map(|v| if let Value::Bytes(it) = v { Some(it) } else { None }).collect::<Vec<_>>()),
+        Column::Int => Box::new(
+            values.into_iter().map(|v| if let Value::Int(it) = v { Some(it) } else { None }).collect::<Vec<_>>(),
+        ),
+        Column::Text => Box::new(
+            values.into_iter().map(|v| if let Value::Text(it) = v { Some(it) } else { None }).collect::<Vec<_>>(),
+        ),
+        Column::Bytes => Box::new(
+            values.into_iter().map(|v| if let Value::Bytes(it) = v { Some(it) } else { None }).collect::<Vec<_>>(),
+        ),
     }
 }
 
 impl From<tokio_postgres::Error> for DbError {
     fn from(error: tokio_postgres::Error) -> Self {
-        let text = error.as_db_error().map_or_else(|| error.to_string(), |db| format!("{} ({})", db.message(), db.code().code()));
+        let text = error
+            .as_db_error()
+            .map_or_else(|| error.to_string(), |db| format!("{} ({})", db.message(), db.code().code()));
         match error.code() {
             Some(code) if *code == SqlState::UNIQUE_VIOLATION => Self::Conflict(text),
             Some(code) if *code == SqlState::DISK_FULL => Self::Full(text),
-            Some(code) if code.code().starts_with("08") || code.code().starts_with("57P") || code.code().starts_with("53") || code.code().starts_with("40") => {
+            Some(code)
+                if code.code().starts_with("08")
+                    || code.code().starts_with("57P")
+                    || code.code().starts_with("53")
+                    || code.code().starts_with("40") =>
+            {
                 Self::Unavailable(text)
             }
             None => Self::Unavailable(text),

@@ -184,7 +184,11 @@ fn write_loop(connection: Connection, queue: &mpsc::Receiver<Box<dyn Write>>) {
 }
 
 fn connect(path: &str, read_only: bool) -> Result<Connection, DbError> {
-    let flags = if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE };
+    let flags = if read_only {
+        OpenFlags::SQLITE_OPEN_READ_ONLY
+    } else {
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+    };
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| DbError::Unavailable(format!("can't open {path}: {error}")))?;
     connection.set_prepared_statement_cache_capacity(256);
@@ -195,7 +199,9 @@ fn connect(path: &str, read_only: bool) -> Result<Connection, DbError> {
         connection.execute_batch("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;")?;
         let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
         if mode != "wal" || synchronous != 2 {
-            return Err(DbError::Fault(format!("{path} can't be used safely: journal_mode is {mode}, synchronous is {synchronous}")));
+            return Err(DbError::Fault(format!(
+                "{path} can't be used safely: journal_mode is {mode}, synchronous is {synchronous}"
+            )));
         }
     }
     Ok(connection)
@@ -204,7 +210,8 @@ fn connect(path: &str, read_only: bool) -> Result<Connection, DbError> {
 /// Binds `$n` to the n-th parameter: SQLite numbers named parameters by their first appearance, not by their name.
 fn bind(statement: &mut rusqlite::Statement<'_>, parameters: &[Value]) -> Result<(), DbError> {
     for index in 1..=statement.parameter_count() {
-        let number = statement.parameter_name(index).and_then(|name| name.get(1..)).and_then(|n| n.parse::<usize>().ok());
+        let number =
+            statement.parameter_name(index).and_then(|name| name.get(1..)).and_then(|n| n.parse::<usize>().ok());
         let value = number.and_then(|number| parameters.get(number.wrapping_sub(1)));
         let value = value.ok_or_else(|| DbError::Fault("a statement has more parameters than values".to_owned()))?;
         statement.raw_bind_parameter(index, value)?;
@@ -255,9 +262,17 @@ impl From<rusqlite::Error> for DbError {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();
         match error.sqlite_error().map(|error| (error.code, error.extended_code)) {
-            Some((_, rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY)) => Self::Conflict(text),
+            Some((_, rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY)) => {
+                Self::Conflict(text)
+            }
             Some((ErrorCode::DiskFull, _)) => Self::Full(text),
-            Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen, _)) => Self::Unavailable(text),
+            Some((
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen,
+                _,
+            )) => Self::Unavailable(text),
             _ => Self::Fault(text),
         }
     }

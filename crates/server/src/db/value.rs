@@ -101,7 +101,8 @@ impl Row {
     /// When there is no such column, or what is stored is not a `T`: both are faults of the program or of the data.
     pub fn get<T: FromValue>(&self, column: &str) -> Result<T, DbError> {
         let index = self.columns.iter().position(|name| name == column);
-        let value = index.and_then(|index| self.values.get(index)).ok_or_else(|| DbError::corrupt(column, "no such column"))?;
+        let value =
+            index.and_then(|index| self.values.get(index)).ok_or_else(|| DbError::corrupt(column, "no such column"))?;
         T::from_value(value).map_err(|what| DbError::corrupt(column, what))
     }
 

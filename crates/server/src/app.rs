@@ -1,0 +1,157 @@
+//! What every request and worker holds: the settings, the database, the clock, and the ways to wake the others.
+
+use std::{collections::BTreeSet, ops::Deref, sync::Arc};
+
+use bellwire_core::{
+    address::AddressPolicy,
+    delivery::Reason,
+    id::{DeliveryId, EventId, NodeId, WebhookId, WorkspaceId},
+    retry::RetryPolicy,
+    time::Timestamp,
+};
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
+
+use crate::{
+    clock::{Clock, Randomness},
+    config::Config,
+    crypt::MasterKey,
+    db::Db,
+};
+
+/// Deliveries that may be in memory at once. What does not fit waits in the database.
+pub const ROOM: usize = 16_384;
+/// Changes that a slow live page may lag behind before it is told to look at everything again.
+const LIVE: usize = 256;
+
+/// Cheap to clone; all clones are the same.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts of an [`App`].
+pub struct Parts {
+    /// The settings, as given at start.
+    pub config: Config,
+    /// The database.
+    pub db: Db,
+    /// What time it is.
+    pub clock: Clock,
+    /// Random bytes and ids.
+    pub random: Randomness,
+    /// Seals secrets.
+    pub key: MasterKey,
+    /// Which addresses webhooks may reach.
+    pub addresses: AddressPolicy,
+    /// When failed deliveries are tried again.
+    pub retry: RetryPolicy,
+    /// This process, as the holder of leases.
+    pub node: NodeId,
+    /// To the engine.
+    pub wake: Wake,
+    /// To the open pages.
+    pub live: broadcast::Sender<LiveChange>,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// Puts the parts together. The second value is the engine's end of [`Wake`].
+    pub fn new(config: Config, db: Db, clock: Clock, random: Randomness, key: MasterKey) -> (Self, mpsc::UnboundedReceiver<Signal>) {
+        let (sender, signals) = mpsc::unbounded_channel();
+        let app = Self(Arc::new(Parts {
+            addresses: AddressPolicy::new(config.allow_networks.clone()),
+            retry: config.retry_policy(),
+            node: random.id(clock.now()),
+            wake: Wake { sender, room: Arc::new(Semaphore::new(ROOM)) },
+            live: broadcast::Sender::new(LIVE),
+            config,
+            db,
+            clock,
+            random,
+            key,
+        }));
+        (app, signals)
+    }
+
+    /// Tells open pages of `workspace` that what `topic` lists has changed.
+    pub fn changed(&self, workspace: WorkspaceId, topic: &'static str) {
+        // Nobody may be looking.
+        let _ = self.live.send(LiveChange { workspace, topic });
+    }
+}
+
+/// Something that a page shows has changed.
+#[derive(Clone, Debug)]
+pub struct LiveChange {
+    /// Where.
+    pub workspace: WorkspaceId,
+    /// What: `webhooks`, `deliveries`, `users`, `invites`, `events`, …
+    pub topic: &'static str,
+}
+
+/// The way from those who owe deliveries to the engine. The channel is bounded by [`ROOM`]: what is sent over it holds a place.
+pub struct Wake {
+    sender: mpsc::UnboundedSender<Signal>,
+    room: Arc<Semaphore>,
+}
+
+/// What the engine is told.
+#[derive(Debug)]
+pub enum Signal {
+    /// These are committed, leased to this node, and wait to be sent.
+    Owed(Vec<Owed>),
+    /// There are due deliveries in the database for these webhooks.
+    Due(BTreeSet<WebhookId>),
+    /// This webhook was changed, switched or deleted: forget what is known about it.
+    Changed(WebhookId),
+}
+
+/// A delivery in memory, leased to this node.
+#[derive(Debug)]
+pub struct Owed {
+    /// Which.
+    pub id: DeliveryId,
+    /// To whom.
+    pub webhook: WebhookId,
+    /// Where.
+    pub workspace: WorkspaceId,
+    /// The event's id: the `webhook-id` header.
+    pub event: EventId,
+    /// The request's body, shared by all deliveries of the event.
+    pub body: Bytes,
+    /// Why the next attempt is made.
+    pub reason: Reason,
+    /// Automatic attempts made so far.
+    pub tries: u32,
+    /// All attempts made so far.
+    pub attempts: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Until when no other node takes it.
+    pub leased_until: Timestamp,
+    /// Its place in memory.
+    pub place: OwnedSemaphorePermit,
+}
+
+impl Wake {
+    /// Places for `count` deliveries, or none when there is no room for all of them.
+    pub fn reserve(&self, count: usize) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.room).try_acquire_many_owned(u32::try_from(count).ok()?).ok()
+    }
+
+    /// How many more deliveries fit into memory.
+    pub fn room(&self) -> usize {
+        self.room.available_permits()
+    }
+
+    /// Tells the engine. Without an engine (a command that only writes) the sweep of the next one finds everything.
+    pub fn send(&self, signal: Signal) {
+        let _ = self.sender.send(signal);
+    }
+}

@@ -1,0 +1,77 @@
+//! The settings: one struct, each a flag and an environment variable of the same name.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use bellwire_core::retry::{RetryPolicy, Schedule};
+use clap::Args;
+use ipnet::IpNet;
+
+/// Everything that an operator can set.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    /// Address and port to serve on
+    #[arg(long, env = "BELLWIRE_LISTEN", default_value = "127.0.0.1:8080", global = true)]
+    pub listen: SocketAddr,
+
+    /// Where the data is: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME
+    #[arg(long, env = "BELLWIRE_DATABASE_URL", default_value = "sqlite:bellwire.db", hide_env_values = true, global = true)]
+    pub database_url: String,
+
+    /// The address that people type into their browsers, such as https://hooks.example.com; made from --listen when not given
+    #[arg(long, env = "BELLWIRE_PUBLIC_URL", value_parser = public_url, global = true)]
+    pub public_url: Option<String>,
+
+    /// The file with the key that encrypts stored secrets; made at the first start
+    #[arg(long, env = "BELLWIRE_MASTER_KEY_FILE", default_value = "bellwire.key", global = true)]
+    pub master_key_file: PathBuf,
+
+    /// Private networks that webhooks may reach, such as 10.1.0.0/16,127.0.0.0/8
+    #[arg(long, env = "BELLWIRE_ALLOW_NETWORKS", value_delimiter = ',', value_parser = network, global = true)]
+    pub allow_networks: Vec<IpNet>,
+
+    /// Waits before each attempt of a delivery, after the one before
+    #[arg(long, env = "BELLWIRE_RETRY_SCHEDULE", default_value = "0s,5s,5m,30m,2h,5h,10h,14h,20h,24h", global = true)]
+    pub retry_schedule: Schedule,
+
+    /// How long all attempts must fail before a webhook is turned off
+    #[arg(long, env = "BELLWIRE_DEACTIVATE_AFTER", default_value = "5d", value_parser = humantime::parse_duration, global = true)]
+    pub deactivate_after: Duration,
+
+    /// How long events, deliveries and attempts are kept
+    #[arg(long, env = "BELLWIRE_RETENTION", default_value = "30d", value_parser = humantime::parse_duration, global = true)]
+    pub retention: Duration,
+
+    /// What to log: a level such as info, or a filter such as bellwire=debug
+    #[arg(long, env = "BELLWIRE_LOG", default_value = "info", global = true)]
+    pub log: String,
+}
+
+impl Config {
+    /// Where browsers find the console: no slash at the end.
+    pub fn public_url(&self) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
+    }
+
+    /// Whether browsers come over https, so that cookies must be `Secure`.
+    pub fn is_https(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// The retry times.
+    pub fn retry_policy(&self) -> RetryPolicy {
+        RetryPolicy { schedule: self.retry_schedule.clone(), deactivate_after: self.deactivate_after }
+    }
+}
+
+fn public_url(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") || url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err("must look like https://hooks.example.com, without a path".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    text.parse().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)).map_err(|_| "must be a network like 10.1.0.0/16".to_owned())
+}

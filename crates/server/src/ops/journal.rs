@@ -1,0 +1,212 @@
+//! The transaction that every change goes through: state, events and deliveries together or not at all.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use bellwire_core::{
+    catalogue::EventType,
+    event::EventActor,
+    id::{CorrelationId, WorkspaceId},
+    permission::Permission,
+    time::Timestamp,
+};
+use serde::Serialize;
+
+use super::Actor;
+use crate::{
+    app::{App, Owed, Signal},
+    db::{
+        self, BoxFuture, Conn,
+        events::{Audience, DeliveryRow, NewDelivery, NewEvent, Written},
+    },
+    error::Error,
+};
+
+/// How long a node may keep a delivery in memory before the others may take it. An exchange lasts 15 s at the most.
+pub const LEASE: Duration = Duration::from_secs(60);
+
+/// A transaction in one workspace.
+pub struct Tx<'c> {
+    /// The connection, inside the transaction.
+    pub conn: &'c mut Conn,
+    /// What everybody holds.
+    pub app: App,
+    /// Where.
+    pub workspace: WorkspaceId,
+    /// When: one time for all that happens in it.
+    pub now: Timestamp,
+    actor: EventActor,
+    events: Vec<NewEvent>,
+    correlation: Option<CorrelationId>,
+    unchanged: bool,
+}
+
+impl Tx<'_> {
+    /// Writes down that something happened.
+    ///
+    /// # Errors
+    /// When the data can't be JSON.
+    pub fn record(&mut self, event_type: EventType, data: &impl Serialize) -> Result<(), Error> {
+        self.record_for(event_type, data, Audience::Subscribers)
+    }
+
+    /// As [`Tx::record`], for some webhooks only.
+    ///
+    /// # Errors
+    /// When the data can't be JSON.
+    pub fn record_for(&mut self, event_type: EventType, data: &impl Serialize, audience: Audience) -> Result<(), Error> {
+        self.events.push(NewEvent {
+            id: self.app.random.id(self.now),
+            event_type,
+            actor: self.actor.clone(),
+            data: serde_json::value::to_raw_value(data)?,
+            occurred_at: self.now,
+            correlation: self.correlation,
+            audience,
+        });
+        Ok(())
+    }
+
+    /// From here on, all events share one `correlation_id`: one action causes several.
+    pub fn correlate(&mut self) {
+        self.correlation = Some(self.app.random.id(self.now));
+    }
+
+    /// Says that there was nothing to change, so that there is no event.
+    pub fn unchanged(&mut self) {
+        self.unchanged = true;
+    }
+
+    /// Who is doing this, as events show them.
+    pub fn actor(&self) -> &EventActor {
+        &self.actor
+    }
+}
+
+/// Changes the account. Checks inside the transaction that `actor` may (`None`: anybody in the workspace, for what people do
+/// to themselves). Returns after the commit is durable.
+///
+/// # Errors
+/// What `work` returns (then nothing is changed), [`Error::Forbidden`], or a fault when `work` changed something without an event.
+pub async fn change<T, F>(app: &App, actor: &Actor, permission: Option<Permission>, work: F) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
+{
+    let checked = actor.clone();
+    transact(app, actor.workspace, actor.as_event_actor(), true, move |tx| {
+        Box::pin(async move {
+            let current = db::principals::permissions(tx.conn, checked.workspace, checked.principal).await?;
+            let current = Actor { permissions: current.ok_or(Error::Unauthenticated)?, ..checked };
+            if let Some(permission) = permission {
+                current.require(permission)?;
+            }
+            work(tx).await
+        })
+    })
+    .await
+}
+
+/// Changes what has no events of its own (webhooks), checked like [`change`]. Events may be recorded all the same.
+///
+/// # Errors
+/// As [`change`].
+pub async fn write<T, F>(app: &App, actor: &Actor, permission: Permission, work: F) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
+{
+    change(app, actor, Some(permission), move |tx| {
+        tx.unchanged();
+        work(tx)
+    })
+    .await
+}
+
+/// The transaction behind [`change`], for the system itself (clocks, set-up, accepting an invite): nobody is checked.
+///
+/// # Errors
+/// As [`change`].
+pub async fn transact<T, F>(app: &App, workspace: WorkspaceId, actor: EventActor, must_record: bool, work: F) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
+{
+    let now = app.clock.now();
+    let held = app.clone();
+    let (value, signals) = app
+        .db
+        .write(move |conn| {
+            Box::pin(async move {
+                let mut tx = Tx { conn, app: held, workspace, now, actor, events: Vec::new(), correlation: None, unchanged: !must_record };
+                let value = work(&mut tx).await?;
+                if tx.events.is_empty() && !tx.unchanged {
+                    return Err(Error::Internal("a change was about to be made without an event".to_owned()));
+                }
+                let Tx { conn, app, events, .. } = tx;
+                let signals = if events.is_empty() { Vec::new() } else { append(&app, conn, workspace, now, &events).await?.1 };
+                Ok::<_, Error>((value, signals))
+            })
+        })
+        .await?;
+    for signal in signals {
+        app.wake.send(signal);
+    }
+    app.changed(workspace, "events");
+    Ok(value)
+}
+
+/// Writes events and their deliveries inside a transaction. The signals are to be sent after the commit, never before.
+///
+/// Deliveries of active webhooks are leased to this node at once when there is room in memory for all of them; otherwise they
+/// are left for the engine to fetch. Those of inactive webhooks are held.
+///
+/// # Errors
+/// When the database fails.
+pub async fn append(app: &App, conn: &mut Conn, workspace: WorkspaceId, now: Timestamp, events: &[NewEvent]) -> Result<(Vec<Written>, Vec<Signal>), Error> {
+    let (written, deliveries) = db::events::append(conn, workspace, now, events).await?;
+    let to_send = deliveries.iter().filter(|delivery| delivery.send).count();
+    let mut places = if to_send == 0 { None } else { app.wake.reserve(to_send) };
+    let leased_until = now.saturating_add(LEASE);
+    let leased = places.is_some();
+    let row = |delivery: &NewDelivery| {
+        let lease = leased && delivery.send;
+        DeliveryRow {
+            id: app.random.id(now),
+            delivery: *delivery,
+            due_at: if lease { leased_until } else { now },
+            leased_by: lease.then_some(app.node),
+        }
+    };
+    let rows: Vec<DeliveryRow> = deliveries.iter().map(row).collect();
+    db::events::owe(conn, workspace, now, events, &rows).await?;
+
+    let mut owed = Vec::with_capacity(if leased { to_send } else { 0 });
+    let mut due = BTreeSet::new();
+    for DeliveryRow { id, delivery, .. } in rows.iter().filter(|row| row.delivery.send) {
+        let Some(place) = places.as_mut().and_then(|places| places.split(1)) else {
+            due.insert(delivery.webhook);
+            continue;
+        };
+        owed.push(Owed {
+            id: *id,
+            webhook: delivery.webhook,
+            workspace,
+            event: events[delivery.event].id,
+            body: written[delivery.event].body.clone(),
+            reason: delivery.reason,
+            tries: 0,
+            attempts: 0,
+            created_at: now,
+            leased_until,
+            place,
+        });
+    }
+    let mut signals = Vec::new();
+    if !owed.is_empty() {
+        signals.push(Signal::Owed(owed));
+    }
+    if !due.is_empty() {
+        signals.push(Signal::Due(due));
+    }
+    Ok((written, signals))
+}

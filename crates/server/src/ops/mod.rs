@@ -1,0 +1,42 @@
+//! Use cases: whatever can be done in a workspace, whoever asks (a page, the API, a clock).
+//!
+//! [`change`] is the way of every change to the account: one transaction that checks the permission of whoever asks, changes
+//! the state and writes its events, numbers them, makes their deliveries owed and, once the commit is durable, hands those to
+//! the engine. A change that wrote no event is refused as a fault, so that no one can forget one; what has no event in the
+//! catalogue (webhooks, sessions) uses [`write`].
+
+pub mod journal;
+
+use bellwire_core::{id::WorkspaceId, permission::{Permission, Permissions}, event::{EventActor, PrincipalId}};
+
+pub use journal::{Tx, change, write};
+
+use crate::error::Error;
+
+/// Who asks, in which workspace, with which permissions (as of the request's start).
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// Where.
+    pub workspace: WorkspaceId,
+    /// Who.
+    pub principal: PrincipalId,
+    /// Their name, for events and owners.
+    pub name: String,
+    /// What their roles allow.
+    pub permissions: Permissions,
+}
+
+impl Actor {
+    /// Refuses whoever lacks the permission.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]
+    pub fn require(&self, permission: Permission) -> Result<(), Error> {
+        if self.permissions.allow(permission) { Ok(()) } else { Err(Error::Forbidden(permission.as_str())) }
+    }
+
+    /// As events show them.
+    pub fn as_event_actor(&self) -> EventActor {
+        EventActor { kind: self.principal.kind(), id: Some(self.principal.to_string()), name: self.name.clone() }
+    }
+}
