@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, draws a random number, opens a connection or waits. Everything is a function of its
 //! arguments, so every rule can be tested to the last case, and the same inputs always give the same outcome.
 
+pub mod catalogue;
 pub mod event;
 pub mod id;
 pub mod permission;
