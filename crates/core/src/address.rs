@@ -11,7 +11,7 @@
 //!   it stands for: there is no honest need for one.
 //! - The operator's allowed networks are the only exception, and they win over every refusal.
 //!
-//! The ranges are those of the IANA special-purpose address registries, which [`SPECIAL`] repeats with their documents.
+//! The ranges are those of the IANA special-purpose address registries, which the table below repeats with their documents.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
