@@ -62,7 +62,13 @@ impl Deref for App {
 
 impl App {
     /// Puts the parts together. The second value is the engine's end of [`Wake`].
-    pub fn new(config: Config, db: Db, clock: Clock, random: Randomness, key: MasterKey) -> (Self, mpsc::UnboundedReceiver<Signal>) {
+    pub fn new(
+        config: Config,
+        db: Db,
+        clock: Clock,
+        random: Randomness,
+        key: MasterKey,
+    ) -> (Self, mpsc::UnboundedReceiver<Signal>) {
         let (sender, signals) = mpsc::unbounded_channel();
         let app = Self(Arc::new(Parts {
             addresses: AddressPolicy::new(config.allow_networks.clone()),

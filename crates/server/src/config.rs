@@ -14,7 +14,13 @@ pub struct Config {
     pub listen: SocketAddr,
 
     /// Where the data is: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME
-    #[arg(long, env = "BELLWIRE_DATABASE_URL", default_value = "sqlite:bellwire.db", hide_env_values = true, global = true)]
+    #[arg(
+        long,
+        env = "BELLWIRE_DATABASE_URL",
+        default_value = "sqlite:bellwire.db",
+        hide_env_values = true,
+        global = true
+    )]
     pub database_url: String,
 
     /// The address that people type into their browsers, such as https://hooks.example.com; made from --listen when not given
@@ -65,7 +71,11 @@ impl Config {
 
 fn public_url(text: &str) -> Result<String, String> {
     let url = url::Url::parse(text).map_err(|error| error.to_string())?;
-    if !matches!(url.scheme(), "http" | "https") || url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+    if !matches!(url.scheme(), "http" | "https")
+        || url.path() != "/"
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
         return Err("must look like https://hooks.example.com, without a path".to_owned());
     }
     Ok(text.trim_end_matches('/').to_owned())
@@ -73,5 +83,7 @@ fn public_url(text: &str) -> Result<String, String> {
 
 fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
-    text.parse().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)).map_err(|_| "must be a network like 10.1.0.0/16".to_owned())
+    text.parse()
+        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+        .map_err(|_| "must be a network like 10.1.0.0/16".to_owned())
 }

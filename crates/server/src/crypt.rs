@@ -36,7 +36,8 @@ impl MasterKey {
     /// # Errors
     /// With a sentence for the operator.
     pub fn load_or_create(path: &Path, random: &Randomness) -> Result<Self, String> {
-        let say = |what: &str, error: std::io::Error| format!("can't {what} the master key file {}: {error}", path.display());
+        let say =
+            |what: &str, error: std::io::Error| format!("can't {what} the master key file {}: {error}", path.display());
         match std::fs::read_to_string(path) {
             Ok(text) => {
                 let bytes = URL_SAFE_NO_PAD.decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
@@ -61,7 +62,8 @@ impl MasterKey {
     pub fn seal(&self, random: &Randomness, place: &str, secret: &[u8]) -> Vec<u8> {
         let nonce: [u8; NONCE] = random.bytes();
         let payload = Payload { msg: secret, aad: place.as_bytes() };
-        let sealed = self.0.encrypt(&XNonce::from(nonce), payload).expect("secrets are far shorter than the cipher's limit");
+        let sealed =
+            self.0.encrypt(&XNonce::from(nonce), payload).expect("secrets are far shorter than the cipher's limit");
         [&nonce[..], &sealed].concat()
     }
 

@@ -111,7 +111,9 @@ impl Error {
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Conflict(_) => Self::conflict("conflict", "somebody else changed this at the same moment; look again and try again"),
+            DbError::Conflict(_) => {
+                Self::conflict("conflict", "somebody else changed this at the same moment; look again and try again")
+            }
             DbError::Full(_) => Self::StorageFull,
             DbError::Unavailable(detail) => Self::Unavailable(detail),
             DbError::Fault(detail) => Self::Internal(detail),

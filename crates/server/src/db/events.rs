@@ -14,7 +14,10 @@ use serde_json::value::RawValue;
 
 use super::{
     Conn, DbError,
-    dialect::{Column::{Int, Text}, Many},
+    dialect::{
+        Column::{Int, Text},
+        Many,
+    },
 };
 
 /// An event that is about to be written.
@@ -81,7 +84,12 @@ const INSERT_EVENTS: Many = Many {
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn append(conn: &mut Conn, workspace: WorkspaceId, now: Timestamp, events: &[NewEvent]) -> Result<(Vec<Written>, Vec<NewDelivery>), DbError> {
+pub async fn append(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    now: Timestamp,
+    events: &[NewEvent],
+) -> Result<(Vec<Written>, Vec<NewDelivery>), DbError> {
     let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
     let sql = "UPDATE workspaces SET sequence = sequence + $2 WHERE id = $1 RETURNING sequence";
     let last: i64 = conn.query_one(sql, &[workspace.into(), count.into()]).await?.get("sequence")?;
@@ -103,8 +111,16 @@ pub async fn append(conn: &mut Conn, workspace: WorkspaceId, now: Timestamp, eve
         };
         written.push(Written { sequence, body: body.to_bytes().into() });
         rows.push(vec![
-            event.id.into(), workspace.into(), sequence.into(), event.event_type.as_str().into(), actor.get().into(),
-            event.data.get().into(), event.occurred_at.into(), now.into(), event.correlation.into(), test.into(),
+            event.id.into(),
+            workspace.into(),
+            sequence.into(),
+            event.event_type.as_str().into(),
+            actor.get().into(),
+            event.data.get().into(),
+            event.occurred_at.into(),
+            now.into(),
+            event.correlation.into(),
+            test.into(),
         ]);
     }
     conn.many(&INSERT_EVENTS, rows).await?;
@@ -118,7 +134,10 @@ async fn owed(conn: &mut Conn, workspace: WorkspaceId, events: &[NewEvent]) -> R
         let sql = "SELECT w.id AS id, w.status AS status FROM subscriptions s JOIN webhooks w ON w.id = s.webhook_id \
                    WHERE s.workspace_id = $1 AND s.event_type = $2 AND w.deleted_at IS NULL";
         let rows = conn.query(sql, &[workspace.into(), event_type.as_str().into()]).await?;
-        let list = rows.iter().map(|row| Ok((row.get("id")?, row.get::<String>("status")? == "active"))).collect::<Result<_, DbError>>()?;
+        let list = rows
+            .iter()
+            .map(|row| Ok((row.get("id")?, row.get::<String>("status")? == "active")))
+            .collect::<Result<_, DbError>>()?;
         subscribers.insert(event_type, list);
     }
     let mut owed = Vec::new();
@@ -162,12 +181,25 @@ pub struct DeliveryRow {
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn owe(conn: &mut Conn, workspace: WorkspaceId, now: Timestamp, events: &[NewEvent], deliveries: &[DeliveryRow]) -> Result<(), DbError> {
+pub async fn owe(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    now: Timestamp,
+    events: &[NewEvent],
+    deliveries: &[DeliveryRow],
+) -> Result<(), DbError> {
     let rows = deliveries.iter().filter_map(|row| {
         let event = events.get(row.delivery.event)?;
         Some(vec![
-            row.id.into(), workspace.into(), row.delivery.webhook.into(), event.id.into(), event.event_type.as_str().into(),
-            row.due_at.into(), row.leased_by.into(), row.delivery.reason.as_str().into(), now.into(),
+            row.id.into(),
+            workspace.into(),
+            row.delivery.webhook.into(),
+            event.id.into(),
+            event.event_type.as_str().into(),
+            row.due_at.into(),
+            row.leased_by.into(),
+            row.delivery.reason.as_str().into(),
+            now.into(),
         ])
     });
     conn.many(&INSERT_DELIVERIES, rows.collect()).await?;

@@ -12,8 +12,10 @@
 //! On PostgreSQL a transaction runs on a task of its own, so that a caller who goes away can't leave it half done.
 
 pub mod dialect;
+pub mod events;
 mod migrate;
 mod postgres;
+pub mod principals;
 mod sqlite;
 mod value;
 

@@ -53,7 +53,12 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the data can't be JSON.
-    pub fn record_for(&mut self, event_type: EventType, data: &impl Serialize, audience: Audience) -> Result<(), Error> {
+    pub fn record_for(
+        &mut self,
+        event_type: EventType,
+        data: &impl Serialize,
+        audience: Audience,
+    ) -> Result<(), Error> {
         self.events.push(NewEvent {
             id: self.app.random.id(self.now),
             event_type,
@@ -126,7 +131,13 @@ where
 ///
 /// # Errors
 /// As [`change`].
-pub async fn transact<T, F>(app: &App, workspace: WorkspaceId, actor: EventActor, must_record: bool, work: F) -> Result<T, Error>
+pub async fn transact<T, F>(
+    app: &App,
+    workspace: WorkspaceId,
+    actor: EventActor,
+    must_record: bool,
+    work: F,
+) -> Result<T, Error>
 where
     T: Send + 'static,
     F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
@@ -137,13 +148,23 @@ where
         .db
         .write(move |conn| {
             Box::pin(async move {
-                let mut tx = Tx { conn, app: held, workspace, now, actor, events: Vec::new(), correlation: None, unchanged: !must_record };
+                let mut tx = Tx {
+                    conn,
+                    app: held,
+                    workspace,
+                    now,
+                    actor,
+                    events: Vec::new(),
+                    correlation: None,
+                    unchanged: !must_record,
+                };
                 let value = work(&mut tx).await?;
                 if tx.events.is_empty() && !tx.unchanged {
                     return Err(Error::Internal("a change was about to be made without an event".to_owned()));
                 }
                 let Tx { conn, app, events, .. } = tx;
-                let signals = if events.is_empty() { Vec::new() } else { append(&app, conn, workspace, now, &events).await?.1 };
+                let signals =
+                    if events.is_empty() { Vec::new() } else { append(&app, conn, workspace, now, &events).await?.1 };
                 Ok::<_, Error>((value, signals))
             })
         })
@@ -162,7 +183,13 @@ where
 ///
 /// # Errors
 /// When the database fails.
-pub async fn append(app: &App, conn: &mut Conn, workspace: WorkspaceId, now: Timestamp, events: &[NewEvent]) -> Result<(Vec<Written>, Vec<Signal>), Error> {
+pub async fn append(
+    app: &App,
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    now: Timestamp,
+    events: &[NewEvent],
+) -> Result<(Vec<Written>, Vec<Signal>), Error> {
     let (written, deliveries) = db::events::append(conn, workspace, now, events).await?;
     let to_send = deliveries.iter().filter(|delivery| delivery.send).count();
     let mut places = if to_send == 0 { None } else { app.wake.reserve(to_send) };

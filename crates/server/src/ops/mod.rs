@@ -7,7 +7,11 @@
 
 pub mod journal;
 
-use bellwire_core::{id::WorkspaceId, permission::{Permission, Permissions}, event::{EventActor, PrincipalId}};
+use bellwire_core::{
+    event::{EventActor, PrincipalId},
+    id::WorkspaceId,
+    permission::{Permission, Permissions},
+};
 
 pub use journal::{Tx, change, write};
 
