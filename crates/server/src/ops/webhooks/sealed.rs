@@ -53,8 +53,8 @@ pub struct Opened {
 ///
 /// # Errors
 /// When it was sealed with another master key.
-pub fn open(key: &MasterKey, target: &Target) -> Result<Opened, Error> {
-    let (workspace, id) = (target.workspace, target.id);
+pub fn open(app: &App, target: &Target) -> Result<Opened, Error> {
+    let (key, workspace, id) = (&app.key, target.workspace, target.id);
     let old_secret = match &target.old_secret {
         Some(old) => Some((open_secret(key, workspace, id, &old.sealed)?, old.until)),
         None => None,
