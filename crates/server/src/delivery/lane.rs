@@ -228,8 +228,7 @@ impl Lane {
                 let mut state = lane.state();
                 match known {
                     Ok(_) if state.changes != changes => continue,
-                    Ok(Some(target)) => state.target = Known::Is(target),
-                    Ok(None) => state.target = Known::Deleted,
+                    Ok(target) => lane.know(&shared, &mut state, target),
                     Err(error) => error.log(), // the next tick tries again
                 }
                 state.loading = false;
@@ -239,6 +238,19 @@ impl Lane {
                 return;
             }
         });
+    }
+
+    /// Keeps what was read, and gives back what is not to be sent: the workers may all be waiting for answers.
+    fn know(&self, shared: &Shared, state: &mut State, target: Option<Arc<Target>>) {
+        let now = shared.app.clock.now();
+        for owed in std::mem::take(&mut state.queue) {
+            if target.as_ref().is_some_and(|target| target.wants(&owed)) {
+                state.queue.push_back(owed);
+            } else {
+                shared.release(owed, now);
+            }
+        }
+        state.target = target.map_or(Known::Deleted, Known::Is);
     }
 
     /// What a worker does next; `None` when it is not needed any more.
