@@ -2,6 +2,7 @@
 mod app;
 mod clock;
 mod config;
+mod console;
 mod crypt;
 mod db;
 mod error;
