@@ -17,6 +17,8 @@ mod migrate;
 mod postgres;
 pub mod principals;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::{future::Future, pin::Pin};

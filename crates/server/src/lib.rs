@@ -1,0 +1,12 @@
+//! Bellwire: the Webhooks page of an account console, and everything that has to be true behind it.
+//!
+//! Dependencies point one way: `core ← db ← ops ← {api, console, delivery} ← cli`.
+
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod console;
+pub mod crypt;
+pub mod db;
+pub mod error;
+pub mod ops;
