@@ -203,6 +203,7 @@ CREATE TABLE deliveries (
     updated_at BIGINT NOT NULL
 );
 CREATE INDEX deliveries_due ON deliveries (webhook_id, due_at, id) WHERE state = 'pending';
+CREATE INDEX deliveries_tests ON deliveries (due_at) WHERE state = 'pending' AND reason = 'test';
 CREATE INDEX deliveries_by_webhook ON deliveries (webhook_id, created_at, id);
 CREATE INDEX deliveries_by_event ON deliveries (event_id);
 

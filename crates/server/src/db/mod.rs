@@ -11,11 +11,15 @@
 //! but their `Conn`: on SQLite they run to their end on the database's thread, without a hop for each statement.
 //! On PostgreSQL a transaction runs on a task of its own, so that a caller who goes away can't leave it half done.
 
+pub mod attempts;
 pub mod dialect;
 pub mod events;
+pub mod health;
+pub mod leases;
 mod migrate;
 mod postgres;
 pub mod principals;
+pub mod prune;
 mod sqlite;
 #[cfg(test)]
 mod tests;
