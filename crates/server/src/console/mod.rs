@@ -18,6 +18,8 @@ mod request;
 mod table;
 #[allow(dead_code, reason = "some views are filled by handlers that come with the next change")]
 mod view;
+mod webhook_form;
+mod words;
 
 use axum::{Router, middleware};
 

@@ -328,7 +328,7 @@ fn health() -> Health {
         p50_ms: (hour >= 3).then_some(30 + (hour * 13) % 20),
         p95_ms: (hour >= 3).then_some(80 + (hour * 29) % 60 + if hour > 13 && hour < 18 { 240 } else { 0 }),
     });
-    Health { hours: hours.collect(), p50_ms: Some(38), p95_ms: Some(142) }
+    Health { hours: hours.collect(), p50_ms: Some(38), p95_ms: Some(142), newest_only: None }
 }
 
 fn delivery(n: u32, event_type: &str, state: DeliveryState, attempts: u32, answer: &str) -> DeliveryRow {
