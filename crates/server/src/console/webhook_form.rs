@@ -160,6 +160,34 @@ impl WebhookForm {
     }
 }
 
+/// Stands for the value of a header that is stored: values are never shown again.
+pub(super) const MASK: &str = "••••••••";
+
+/// Headers as they are shown.
+pub(super) fn masked(names: &[String]) -> Vec<(String, String)> {
+    names.iter().map(|name| (name.clone(), MASK.to_owned())).collect()
+}
+
+/// Puts the stored values where the mask still stands.
+///
+/// # Errors
+/// When a masked header isn't stored.
+pub(super) fn keep_masked(
+    headers: Vec<(String, String)>,
+    stored: &[(String, String)],
+) -> Result<Vec<(String, String)>, String> {
+    let kept = |(name, value): (String, String)| {
+        if value != MASK {
+            return Ok((name, value));
+        }
+        match stored.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name)) {
+            Some((_, value)) => Ok((name, value.clone())),
+            None => Err(format!("Write the value of the header {name}.")),
+        }
+    };
+    headers.into_iter().map(kept).collect()
+}
+
 /// What is wrong with a field, or with a part of it (`headers.x-a`).
 fn about(name: &str, errors: &[FieldError]) -> Option<String> {
     let part = |field: &str| field.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '[']));
@@ -262,6 +290,17 @@ mod tests {
         assert_eq!(full.error.as_deref(), Some("This workspace has too many webhooks."));
         assert_eq!(dialog(Error::invalid("owner", "is gone")).error.as_deref(), Some("Is gone."));
         assert_eq!(typed.dialog(None, String::new(), None).error, None);
+    }
+
+    #[test]
+    fn a_masked_header_keeps_its_value() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let stored = [pair("authorization", "Bearer abc"), pair("x-a", "1")];
+        let shown = masked(&["authorization".to_owned()]);
+        assert!(!shown[0].1.contains("abc"));
+        let typed = vec![pair("Authorization", MASK), pair("x-a", "2")];
+        assert_eq!(keep_masked(typed, &stored).unwrap(), [pair("Authorization", "Bearer abc"), pair("x-a", "2")]);
+        assert!(keep_masked(vec![pair("x-b", MASK)], &stored).unwrap_err().contains("x-b"));
     }
 
     #[test]

@@ -98,6 +98,9 @@ fn last_answer(last: &LastAttempt) -> String {
     }
 }
 
+/// Stands where the URL of a deleted webhook would.
+pub(super) const DELETED: &str = "Deleted webhook";
+
 /// The state of a delivery.
 pub(super) fn delivery_state(state: State) -> DeliveryState {
     match state {
@@ -165,8 +168,12 @@ pub(super) fn reason(why: &StatusReason) -> Reason {
 
 /// What the person who turned a webhook off wrote. What Bellwire writes is in the sentence of the reason already.
 pub(super) fn message(why: &StatusReason) -> String {
-    if why.code == Code::Manual { why.message.clone() } else { String::new() }
+    let written = why.code == Code::Manual && why.message != BY_HAND;
+    if written { why.message.clone() } else { String::new() }
 }
+
+/// What stands where somebody who turned a webhook off wrote nothing.
+const BY_HAND: &str = "Turned off by hand.";
 
 /// What a change was decided on. `at` is the time of the last error, as far as it is known.
 pub(super) fn evidence(seen: Option<&status_changes::Evidence>, at: Timestamp) -> Evidence {
@@ -186,8 +193,6 @@ pub(super) fn evidence(seen: Option<&status_changes::Evidence>, at: Timestamp) -
 pub(super) fn status_change(change: &status_changes::StatusChange) -> StatusChange {
     let why = &change.reason;
     let written = why.message.trim();
-    let said =
-        |sentence: &str| if written.is_empty() { sentence.to_owned() } else { format!("{sentence} “{written}”") };
     let text = match (change.status, reason(why)) {
         (Status::Active, _) if written.is_empty() => "Turned on.".to_owned(),
         (Status::Active, _) => written.to_owned(),
@@ -196,7 +201,10 @@ pub(super) fn status_change(change: &status_changes::StatusChange) -> StatusChan
         (Status::Inactive, Reason::DestinationForbidden) => {
             "The URL leads to an address that may not be called.".to_owned()
         }
-        (Status::Inactive, Reason::Manual | Reason::StillActive { .. }) => said("Turned off by hand."),
+        (Status::Inactive, Reason::Manual | Reason::StillActive { .. }) => match message(why).as_str() {
+            "" => BY_HAND.to_owned(),
+            written => format!("{BY_HAND} “{written}”"),
+        },
     };
     StatusChange { at: moment(why.at), active: change.status == Status::Active, by: actor(&why.by), text }
 }

@@ -8,6 +8,7 @@
 pub mod deliveries;
 pub mod events;
 pub mod journal;
+pub mod overview;
 pub mod publish;
 pub mod webhooks;
 

@@ -385,6 +385,7 @@ fn webhook_page() -> webhook::ShowPage {
         list: Listing::new("/webhooks/wh_01", &[], "at", Order::Descending, true),
         states: choices(&[("", "All states"), ("pending", "Pending"), ("delivered", "Delivered")]),
         types: choices(&[("", "All event types"), ("user.blocked", "user.blocked")]),
+        times: choices(&[("", "Any time"), ("24h", "Last 24 hours")]),
         deliveries: deliveries(),
         pager: Pager { first: 1, last: 5, total: Some(5), ..Pager::default() },
         can_manage: true,
