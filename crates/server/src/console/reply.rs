@@ -244,6 +244,15 @@ pub(super) fn moment(time: Timestamp) -> Moment {
     Moment { text: text().unwrap_or_else(|| seconds.to_owned()), iso: format!("{seconds}Z") }
 }
 
+/// Whoever did something, for a page.
+pub(super) fn who(actor: &EventActor) -> Who {
+    match actor.kind {
+        ActorKind::User => Who::user(&actor.name),
+        ActorKind::ApiKey => Who::api_key(&actor.name),
+        ActorKind::System => Who::system(),
+    }
+}
+
 /// The sections that have pages, and what one needs to open them.
 const SECTIONS: [(Section, Permission); 4] = [
     (Section::Webhooks, Permission::WebhooksView),
