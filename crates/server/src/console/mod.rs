@@ -11,6 +11,8 @@
 
 mod assets;
 mod cookies;
+mod deliveries;
+mod events;
 mod guard;
 mod live;
 mod reply;
@@ -18,6 +20,10 @@ mod request;
 mod table;
 #[allow(dead_code, reason = "some views are filled by handlers that come with the next change")]
 mod view;
+mod webhook;
+mod webhook_form;
+mod webhooks;
+mod words;
 
 use axum::{Router, middleware};
 
@@ -29,6 +35,10 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(live::routes())
         .merge(assets::routes())
+        .merge(webhooks::routes())
+        .merge(webhook::routes())
+        .merge(deliveries::routes())
+        .merge(events::routes())
         .fallback(reply::nothing_here)
         .method_not_allowed_fallback(reply::nothing_here)
         .layer(middleware::from_fn_with_state(app.clone(), guard::around))
