@@ -116,8 +116,8 @@ async fn sign_in(visitor: Visitor, form: Fields) -> Answer {
     let signed = sign_in::sign_in(&visitor.app, form.text("email"), form.text("password"), visitor.client_ip).await;
     let (status, error, wait) = match signed {
         Ok(token) => return Ok(signed_in(&visitor.app, &token, &safe_return_to(&return_to, "/"))),
-        Err(Error::Unauthenticated | Error::Invalid(_)) => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "E-mail or password is wrong.".to_owned(), None)
+        Err(error @ (Error::Invalid(_) | Error::Conflict { .. })) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, reply::sentence(&error), None)
         }
         Err(Error::TooMany(seconds)) => (StatusCode::TOO_MANY_REQUESTS, too_many(seconds), Some(seconds)),
         Err(error) => return Err(error.into()),
@@ -153,8 +153,7 @@ async fn workspaces(person: Person) -> Answer {
 
 async fn open_workspace(person: Person, Path(id): Path<String>) -> Answer {
     let id = id.parse().map_err(|_| PageError::NotFound)?;
-    let token = person.token.as_deref().unwrap_or_default();
-    sign_in::open_workspace(&person.app, token, id).await?;
+    sign_in::open_workspace(&person.app, &person.session, id).await?;
     Ok(see_other("/"))
 }
 

@@ -8,7 +8,7 @@ use axum::{
 use bellwire_core::{
     id::{InviteId, RoleId},
     permission::{BuiltInRole, Permission},
-    text::{Email, Name},
+    text::Email,
 };
 use http::StatusCode;
 
@@ -24,6 +24,7 @@ use super::{
         listing::Order,
         parts::{Choice, Field},
     },
+    words,
 };
 use crate::{
     app::App,
@@ -34,7 +35,6 @@ use crate::{
     },
     error::{Error, FieldError},
     ops::{invites, roles},
-    password::Password,
 };
 
 const PATH: &str = "/invites";
@@ -66,7 +66,8 @@ async fn page(signed: Signed, status: StatusCode, dialog: Option<Dialog>) -> Ans
         search: table.filter("q").map(str::to_owned),
         status: table.filter("status").and_then(|status| status.parse().ok()),
     };
-    let (found, total) = invites::list(&signed.app, &signed.actor, asked, filter).await?;
+    let total = invites::count(&signed.app, &signed.actor, filter.clone()).await?;
+    let found = invites::list(&signed.app, &signed.actor, filter, asked).await?;
     let words = [("pending", "Pending"), ("accepted", "Accepted"), ("expired", "Expired"), ("deleted", "Deleted")];
     let mut rows = Vec::with_capacity(found.data.len());
     for invite in &found.data {
@@ -92,7 +93,11 @@ async fn row(signed: &Signed, invite: &Invite) -> Result<InviteRow, Error> {
         stored::InviteStatus::Deleted => InviteStatus::Deleted,
     };
     let url = match status {
-        InviteStatus::Pending => Some(invites::url(&signed.app, &signed.actor, invite.id).await?),
+        // Whoever could not give its roles doesn't see it; and it may have been accepted since the list was read.
+        InviteStatus::Pending => match invites::url(&signed.app, &signed.actor, invite.id).await {
+            Err(Error::Forbidden(_) | Error::Conflict { .. } | Error::NotFound(_)) => None,
+            url => Some(url?),
+        },
         _ => None,
     };
     Ok(InviteRow {
@@ -100,7 +105,7 @@ async fn row(signed: &Signed, invite: &Invite) -> Result<InviteRow, Error> {
         email: invite.email.clone(),
         roles: invite.roles.iter().map(|role| role.name.clone()).collect(),
         status,
-        invited_by: reply::who(&invite.invited_by),
+        invited_by: words::actor(&invite.invited_by),
         created_at: moment(invite.created_at),
         expires_at: moment(invite.expires_at),
         url,
@@ -139,7 +144,7 @@ async fn create(signed: Signed, form: Fields) -> Answer {
         Err(error @ Error::Conflict { .. }) => {
             vec![FieldError { field: "email".to_owned(), message: reply::sentence(&error) }]
         }
-        done => return reply::back(&return_to, done, |invite| invited(&invite.email)),
+        done => return reply::back(&return_to, done, |sent| invited(&sent.invite.email)),
     };
     let ticked = |role: &Role| form.all("roles").any(|id| id == role.id.to_string());
     let roles = role_choices(&signed, ticked).await?;
@@ -154,7 +159,7 @@ fn read_invite(form: &Fields) -> Result<invites::NewInvite, Error> {
     let roles: Result<Vec<RoleId>, _> = form.all("roles").map(str::parse).collect();
     let role_ids = parse("role_ids", roles, &mut errors);
     match (email, role_ids) {
-        (Some(email), Some(role_ids)) => Ok(invites::NewInvite { email, role_ids }),
+        (Some(email), Some(role_ids)) => Ok(invites::NewInvite { email, role_ids: Some(role_ids) }),
         _ => Err(Error::Invalid(errors)),
     }
 }
@@ -165,7 +170,8 @@ fn invited(email: &impl std::fmt::Display) -> Toast {
 
 async fn resend(signed: Signed, Path(id): Path<String>, form: Fields) -> Answer {
     let done = invites::resend(&signed.app, &signed.actor, invite_id(&id)?).await;
-    reply::back(&form.return_to(PATH), done, |invite| {
+    reply::back(&form.return_to(PATH), done, |sent| {
+        let invite = sent.invite;
         Toast::success(format!("The invite for {} has a new URL. Copy it and send it to them.", invite.email))
     })
 }
@@ -222,16 +228,17 @@ async fn show_accept(
 }
 
 async fn accept(visitor: Visitor, Path(token): Path<String>, form: Fields) -> Answer {
-    let done = match read_acceptance(&form) {
-        Ok((name, password)) => invites::accept(&visitor.app, &token, name, password).await,
-        Err(error) => Err(error),
-    };
-    match done {
+    let (name, password) = (form.text("name"), form.text("password"));
+    match invites::accept(&visitor.app, &token, name, password, visitor.client_ip).await {
         Ok(session) => Ok(auth::signed_in(&visitor.app, &session, "/")),
         Err(Error::Invalid(errors)) => {
-            show_accept(&visitor, token, StatusCode::UNPROCESSABLE_ENTITY, form.text("name"), &errors).await
+            show_accept(&visitor, token, StatusCode::UNPROCESSABLE_ENTITY, name, &errors).await
         }
-        Err(Error::NotFound(_)) => Err(PageError::LinkGone.into()),
+        Err(Error::TooMany(seconds)) => {
+            let errors = [FieldError { field: "password".to_owned(), message: auth::too_many(seconds) }];
+            show_accept(&visitor, token, StatusCode::TOO_MANY_REQUESTS, name, &errors).await
+        }
+        Err(Error::NotFound(_) | Error::Conflict { .. }) => Err(PageError::LinkGone.into()),
         Err(error) => Err(error.into()),
     }
 }

@@ -8,6 +8,7 @@ use bellwire_core::text::Name;
 use http::StatusCode;
 
 use super::{
+    auth::too_many,
     reply::{self, Answer, field, parse, see_other_with},
     request::{Fields, Signed},
     view::{Toast, account::ProfilePage, parts::Field},
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, FieldError},
-    ops::users,
+    ops::{sign_in, users},
     password::Password,
 };
 
@@ -30,7 +31,7 @@ async fn profile(signed: Signed) -> Answer {
 /// The page as it is, or with what was typed and refused.
 fn page(mut signed: Signed, status: StatusCode, name: Option<&str>, errors: &[FieldError]) -> Answer {
     "/profile".clone_into(&mut signed.visitor.here);
-    let email = signed.session.email.to_string();
+    let email = signed.session.email.clone();
     reply::render_with(
         status,
         &ProfilePage {
@@ -50,7 +51,7 @@ async fn save(signed: Signed, form: Fields) -> Answer {
     let Some(parsed) = parse("name", Name::parse(name), &mut errors) else {
         return page(signed, StatusCode::UNPROCESSABLE_ENTITY, Some(name), &errors);
     };
-    let done = users::update_self(&signed.app, &signed.actor, parsed).await;
+    let done = users::update(&signed.app, &signed.actor, signed.session.user_id, parsed).await;
     reply::back("/profile", done, |_| Toast::success("Your name was changed."))
 }
 
@@ -58,10 +59,13 @@ async fn change_password(signed: Signed, form: Fields) -> Answer {
     let mut errors = Vec::new();
     let new = parse("new_password", Password::parse(form.text("new_password")), &mut errors);
     let Some(new) = new else { return page(signed, StatusCode::UNPROCESSABLE_ENTITY, None, &errors) };
-    let token = signed.token.as_deref().unwrap_or_default();
-    match users::change_password(&signed.app, &signed.actor, token, form.text("current_password"), new).await {
+    match sign_in::change_password(&signed.app, &signed.session, form.text("current_password"), new).await {
         Ok(()) => Ok(see_other_with("/profile", Toast::success("Your password was changed. You are signed out everywhere else."))),
         Err(Error::Invalid(errors)) => page(signed, StatusCode::UNPROCESSABLE_ENTITY, None, &errors),
+        Err(Error::TooMany(seconds)) => {
+            let errors = [FieldError { field: "current_password".to_owned(), message: too_many(seconds) }];
+            page(signed, StatusCode::TOO_MANY_REQUESTS, None, &errors)
+        }
         Err(error) => Err(error.into()),
     }
 }

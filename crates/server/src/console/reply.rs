@@ -244,15 +244,6 @@ pub(super) fn moment(time: Timestamp) -> Moment {
     Moment { text: text().unwrap_or_else(|| seconds.to_owned()), iso: format!("{seconds}Z") }
 }
 
-/// Whoever did something, for a page.
-pub(super) fn who(actor: &EventActor) -> Who {
-    match actor.kind {
-        ActorKind::User => Who::user(&actor.name),
-        ActorKind::ApiKey => Who::api_key(&actor.name),
-        ActorKind::System => Who::system(),
-    }
-}
-
 /// The sections that have pages, and what one needs to open them.
 const SECTIONS: [(Section, Permission); 4] = [
     (Section::Webhooks, Permission::WebhooksView),
@@ -306,7 +297,7 @@ impl Signed {
             workspace: self.workspace_name().to_owned(),
             workspaces: choices(&self.session, Some(&self.actor)),
             user_name: self.actor.name.clone(),
-            user_email: self.session.email.to_string(),
+            user_email: self.session.email.clone(),
             nav: sections(&self.actor).map(|item| NavItem { section: item, current: section == Some(item) }).collect(),
             live,
             dialog,

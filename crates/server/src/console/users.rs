@@ -21,7 +21,7 @@ use super::{
         account::PageError,
         listing::Order,
         parts::Field,
-        users::{BlockDialog, LeaveDialog, ListPage, ProfileDialog, RemoveDialog, UserActions, UserRow},
+        users::{BlockDialog, LeaveDialog, ListPage, ProfileDialog, RemoveDialog, TransferDialog, UserActions, UserRow},
     },
 };
 use crate::{
@@ -46,6 +46,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/users/{id}/block", get(block_dialog).post(block))
         .route("/users/{id}/unblock", post(unblock))
         .route("/users/{id}/remove", get(remove_dialog).post(remove))
+        .route("/users/{id}/transfer", get(transfer_dialog).post(transfer))
 }
 
 async fn list(signed: Signed) -> Answer {
@@ -68,8 +69,9 @@ pub(super) async fn page(signed: Signed, status: StatusCode, dialog: Option<Dial
         status: table.filter("status").and_then(|status| status.parse().ok()),
         role: table.filter("role").and_then(|id| id.parse().ok()),
     };
-    let (found, total) = users::list(&signed.app, &signed.actor, asked, filter).await?;
-    let roles = roles::list(&signed.app, &signed.actor).await?;
+    let total = users::count(&signed.app, &signed.actor, filter.clone()).await?;
+    let found = users::list(&signed.app, &signed.actor, filter, asked).await?;
+    let roles = if signed.may(Permission::RolesView) { roles::list(&signed.app, &signed.actor).await? } else { Vec::new() };
     let roles: Vec<(String, &str)> = roles.iter().map(|role| (role.id.to_string(), role.name.as_str())).collect();
     let view = ListPage {
         page: signed.page("Users"),
@@ -86,6 +88,7 @@ pub(super) async fn page(signed: Signed, status: StatusCode, dialog: Option<Dial
 
 fn row(signed: &Signed, user: &User) -> UserRow {
     let is_self = signed.session.user_id == user.id;
+    let is_active = user.status == PrincipalStatus::Active;
     let manages = signed.may(Permission::UsersManage);
     let may_end = manages && !is_self && (!user.is_owner() || signed.may(Permission::WorkspaceOwn));
     UserRow {
@@ -95,14 +98,14 @@ fn row(signed: &Signed, user: &User) -> UserRow {
         roles: user.roles.iter().map(|role| role.name.clone()).collect(),
         groups: user.groups.iter().map(|group| group.name.clone()).collect(),
         joined_at: moment(user.joined_at),
-        blocked: user.status == PrincipalStatus::Blocked,
+        blocked: !is_active,
         is_self,
         can: UserActions {
             change: manages || is_self,
             block: may_end,
             remove: may_end,
             leave: is_self,
-            transfer: false,
+            transfer: !is_self && !user.is_owner() && is_active && signed.may(Permission::WorkspaceOwn),
         },
     }
 }
@@ -155,7 +158,7 @@ async fn block(signed: Signed, Path(id): Path<String>, form: Fields) -> Answer {
         let dialog = BlockDialog { id, name, reason, return_to: return_to.clone() };
         return signed.dialog(StatusCode::UNPROCESSABLE_ENTITY, &dialog, &return_to, page).await;
     };
-    let done = users::block(&signed.app, &signed.actor, user_id(&id)?, reason).await;
+    let done = users::block(&signed.app, &signed.actor, user_id(&id)?, Some(reason)).await;
     reply::back(&return_to, done, |user| Toast::success(format!("{} is blocked.", user.name)))
 }
 
@@ -176,6 +179,20 @@ async fn remove(signed: Signed, Path(id): Path<String>, form: Fields) -> Answer 
     let user = named(&signed, &id).await?;
     let done = users::remove(&signed.app, &signed.actor, user.id, None).await;
     reply::back(&form.return_to(PATH), done, |()| Toast::success(format!("{} was removed.", user.name)))
+}
+
+async fn transfer_dialog(signed: Signed, Path(id): Path<String>) -> Answer {
+    signed.actor.require(Permission::WorkspaceOwn)?;
+    let name = named(&signed, &id).await?.name;
+    let return_to = signed.query.return_to(PATH);
+    let workspace = signed.workspace_name().to_owned();
+    let dialog = TransferDialog { id, name, workspace, return_to: return_to.clone() };
+    signed.dialog(StatusCode::OK, &dialog, &return_to, page).await
+}
+
+async fn transfer(signed: Signed, Path(id): Path<String>, form: Fields) -> Answer {
+    let done = users::transfer_ownership(&signed.app, &signed.actor, user_id(&id)?).await;
+    reply::back(&form.return_to(PATH), done, |user| Toast::success(format!("{} owns the workspace now.", user.name)))
 }
 
 async fn leave_dialog(signed: Signed) -> Answer {
