@@ -10,22 +10,25 @@
 //! refused all the same when asked for; no page contains a secret that nobody asked for, no log line contains one at all.
 
 mod assets;
+mod auth;
 mod cookies;
 mod deliveries;
 mod events;
 mod guard;
+mod invites;
 mod live;
+mod profile;
 mod reply;
 mod request;
 mod table;
-#[allow(dead_code, reason = "some views are filled by handlers that come with the next change")]
+mod users;
 mod view;
 mod webhook;
 mod webhook_form;
 mod webhooks;
 mod words;
 
-use axum::{Router, middleware};
+use axum::{Router, middleware, routing::get};
 
 use crate::app::App;
 
@@ -33,12 +36,17 @@ use crate::app::App;
 /// under other paths needs a fallback of its own.
 pub fn router(app: App) -> Router {
     Router::new()
-        .merge(live::routes())
-        .merge(assets::routes())
+        .route("/", get(auth::start))
+        .merge(auth::routes())
+        .merge(profile::routes())
+        .merge(users::routes())
+        .merge(invites::routes())
         .merge(webhooks::routes())
         .merge(webhook::routes())
         .merge(deliveries::routes())
         .merge(events::routes())
+        .merge(live::routes())
+        .merge(assets::routes())
         .fallback(reply::nothing_here)
         .method_not_allowed_fallback(reply::nothing_here)
         .layer(middleware::from_fn_with_state(app.clone(), guard::around))

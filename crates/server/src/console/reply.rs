@@ -297,7 +297,7 @@ impl Signed {
             workspace: self.workspace_name().to_owned(),
             workspaces: choices(&self.session, Some(&self.actor)),
             user_name: self.actor.name.clone(),
-            user_email: self.session.email.to_string(),
+            user_email: self.session.email.clone(),
             nav: sections(&self.actor).map(|item| NavItem { section: item, current: section == Some(item) }).collect(),
             live,
             dialog,

@@ -22,7 +22,7 @@ pub(super) struct Table {
     pub(super) sort: &'static str,
     pub(super) descending: bool,
     /// The shown page, from 1.
-    page: u64,
+    pub(super) page: u64,
 }
 
 impl Table {
@@ -56,7 +56,7 @@ impl Table {
     }
 
     /// Rows before the shown page.
-    pub(super) fn offset(&self) -> u64 {
+    fn offset(&self) -> u64 {
         (self.page - 1) * u64::from(ROWS)
     }
 
