@@ -17,6 +17,7 @@ use crate::{
     config::Config,
     crypt::MasterKey,
     db::Db,
+    ops::{api_keys::Uses, sign_in::Throttle},
 };
 
 /// Deliveries that may be in memory at once. What does not fit waits in the database.
@@ -48,6 +49,10 @@ pub struct Parts {
     pub node: NodeId,
     /// To the engine.
     pub wake: Wake,
+    /// Slows down whoever guesses passwords.
+    pub sign_ins: Throttle,
+    /// API keys whose use was written down in the last minute.
+    pub key_uses: Uses,
     /// To the open pages.
     pub live: broadcast::Sender<LiveChange>,
 }
@@ -75,6 +80,8 @@ impl App {
             retry: config.retry_policy(),
             node: random.id(clock.now()),
             wake: Wake { sender, room: Arc::new(Semaphore::new(ROOM)) },
+            sign_ins: Throttle::default(),
+            key_uses: Uses::default(),
             live: broadcast::Sender::new(LIVE),
             config,
             db,

@@ -3,6 +3,7 @@
 //! Dependencies point one way: `core ← db ← ops ← {api, console, delivery} ← cli`.
 
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
@@ -10,3 +11,6 @@ pub mod crypt;
 pub mod db;
 pub mod error;
 pub mod ops;
+pub mod password;
+#[cfg(test)]
+mod testing;

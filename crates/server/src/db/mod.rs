@@ -11,15 +11,22 @@
 //! but their `Conn`: on SQLite they run to their end on the database's thread, without a hop for each statement.
 //! On PostgreSQL a transaction runs on a task of its own, so that a caller who goes away can't leave it half done.
 
+pub mod api_keys;
 pub mod dialect;
 pub mod events;
+pub mod invites;
 mod migrate;
+pub mod page;
 mod postgres;
 pub mod principals;
+pub mod roles;
+pub mod sessions;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+pub mod users;
 mod value;
+pub mod workspaces;
 
 use std::{future::Future, pin::Pin};
 

@@ -69,6 +69,15 @@ impl<S: Sort> PageRequest<S> {
         Ok(Self { limit, position, sort, descending })
     }
 
+    /// The page that begins at the cursor of a page like this.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is the cursor of another list.
+    pub fn following(&self, cursor: &str) -> Result<Self, Error> {
+        let position = Position::After(Cursor::parse(cursor, self.sort, self.descending)?);
+        Ok(Self { position, ..self.clone() })
+    }
+
     /// The page of this number, as people turn them: 1, 2, 3, …; `limit` is brought into its range.
     pub fn numbered(number: u64, limit: u32, sort: S, descending: bool) -> Self {
         let limit = limit.clamp(1, MAX_LIMIT);

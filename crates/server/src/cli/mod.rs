@@ -1,0 +1,3 @@
+//! The commands of `bellwire`.
+
+pub mod bootstrap;
