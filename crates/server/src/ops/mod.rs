@@ -8,8 +8,18 @@
 pub mod deliveries;
 pub mod events;
 pub mod journal;
+pub mod overview;
 pub mod publish;
 pub mod webhooks;
+pub mod api_keys;
+mod authority;
+pub mod invites;
+pub mod journal;
+pub mod roles;
+pub mod setup;
+pub mod sign_in;
+pub mod users;
+pub mod workspaces;
 
 use bellwire_core::{
     event::{EventActor, PrincipalId},

@@ -1,0 +1,3 @@
+//! Tests of whole parts through their outer edge, on a database of their own.
+
+mod console;
