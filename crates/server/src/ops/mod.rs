@@ -9,6 +9,8 @@ pub mod deliveries;
 pub mod events;
 pub mod journal;
 pub mod publish;
+#[cfg(test)]
+mod tests;
 pub mod webhooks;
 
 use bellwire_core::{
