@@ -10,6 +10,8 @@ pub mod events;
 pub mod journal;
 pub mod overview;
 pub mod publish;
+#[cfg(test)]
+mod tests;
 pub mod webhooks;
 pub mod api_keys;
 mod authority;
