@@ -17,6 +17,7 @@ use super::{
     reply::{self, Answer, field, field_error, moment, parse},
     request::{Fields, Signed, Visitor},
     table::{ROWS, Table, choices},
+    users,
     view::{
         Dialog, Section, Toast,
         account::{AcceptInvitePage, InvitedReader, PageError},
