@@ -1,10 +1,8 @@
 //! The binary `bellwire`.
-mod app;
-mod clock;
-mod config;
-mod crypt;
-mod db;
-mod error;
-mod ops;
 
-fn main() {}
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    bellwire::cli::main()
+}
