@@ -1,12 +1,15 @@
-//! Bellwire as a library: the binary `bellwire` is [`cli::main`], and tests start the same application in their own process.
+//! Bellwire: the Webhooks page of an account console, and everything that has to be true behind it.
 //!
-//! Dependencies point one way: `db` ← `ops` ← `api`, `console` and `delivery` ← `cli`. The last three never use each other.
+//! The binary `bellwire` is [`cli::main`]; tests start the same application in their own process.
+//!
+//! Dependencies point one way: `core ← db ← ops ← {api, console, delivery} ← cli`.
 
 pub mod api;
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod crypt;
 pub mod db;
 pub mod error;
