@@ -135,7 +135,8 @@ impl Who {
     }
 }
 
-/// A URL that is shortened in its middle: the head gives way when there is no room, the tail stays.
+/// A URL that is shortened in its middle: the head gives way when there is no room, the tail stays. Of the scheme only
+/// `https://` gives way; anything else is part of the head.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LongUrl {
     pub(crate) full: String,
@@ -156,11 +157,51 @@ impl LongUrl {
         Self { full, tail_at }
     }
 
+    /// `https://`, or nothing.
+    pub(crate) fn scheme(&self) -> &str {
+        &self.full[..self.head_at()]
+    }
+
     pub(crate) fn head(&self) -> &str {
-        &self.full[..self.tail_at]
+        &self.full[self.head_at()..self.tail_at]
     }
 
     pub(crate) fn tail(&self) -> &str {
         &self.full[self.tail_at..]
+    }
+
+    fn head_at(&self) -> usize {
+        const HTTPS: &str = "https://";
+        if self.tail_at > HTTPS.len() && self.full.starts_with(HTTPS) { HTTPS.len() } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_url_is_the_same_in_three_pieces() {
+        for full in
+            ["", "https://a.b/", "https://example.com/a/rather/long/path", "http://10.0.0.1/päth/ünïcödé/ßßßß", "ä"]
+        {
+            let url = LongUrl::new(full);
+            assert_eq!(format!("{}{}{}", url.scheme(), url.head(), url.tail()), full);
+        }
+        let url = LongUrl::new("https://example.com/a/rather/long/path");
+        assert_eq!((url.scheme(), url.tail()), ("https://", "ther/long/path"));
+        assert_eq!(LongUrl::new("http://example.com/a/rather/long/path").scheme(), "");
+    }
+
+    #[test]
+    fn thousands_are_grouped() {
+        let texts = [0, 999, 1_000, 1_234_567].map(thousands);
+        assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_moment_keeps_utc_for_the_tooltip() {
+        let moment = Moment { iso: "2026-11-23T09:00:00.123456Z".into(), text: String::new() };
+        assert_eq!(moment.utc(), "2026-11-23 09:00:00 UTC");
     }
 }
