@@ -10,7 +10,7 @@ use bellwire_core::{
     time::Timestamp,
 };
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
 
 use crate::{
     clock::{Clock, Randomness},
@@ -53,6 +53,7 @@ pub struct Parts {
     pub publishing: Publishing,
     /// To the open pages.
     pub live: broadcast::Sender<LiveChange>,
+    stopping: watch::Sender<bool>,
 }
 
 impl Deref for App {
@@ -80,6 +81,7 @@ impl App {
             wake: Wake { sender, room: Arc::new(Semaphore::new(ROOM)) },
             publishing: Publishing::default(),
             live: broadcast::Sender::new(LIVE),
+            stopping: watch::Sender::new(false),
             config,
             db,
             clock,
@@ -87,6 +89,17 @@ impl App {
             key,
         }));
         (app, signals)
+    }
+
+    /// Says that the process is about to end.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Waits until the process is about to end: answers that would go on for ever end here.
+    pub async fn stopped(&self) {
+        // Fails only when the sender is gone, which `self` holds.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     /// Tells open pages of `workspace` that what `topic` lists has changed.

@@ -11,14 +11,15 @@ use bellwire_core::{
     id::{Id, Kind},
     time::Timestamp,
 };
-use http::{
-    header::AUTHORIZATION,
-    request::Parts,
-};
-use serde::{Deserialize, de::DeserializeOwned};
+use http::{header::AUTHORIZATION, request::Parts};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use super::{body::field_error, problem::ApiError};
-use crate::{app::App, error::Error, ops::{self, Actor}};
+use crate::{
+    app::App,
+    error::Error,
+    ops::{self, Actor, publish::IdempotencyKey},
+};
 
 /// Whoever asks: the API key in the header `Authorization: Bearer bw_…` (RFC 6750).
 #[derive(Clone, Debug)]
@@ -124,27 +125,30 @@ impl Order {
     }
 }
 
-/// The value of the header `Idempotency-Key`: 1 to 255 visible ASCII characters.
+/// The header `Idempotency-Key`, when there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdempotencyKey(pub Option<String>);
+pub struct Idempotency(pub Option<IdempotencyKey>);
 
-impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
+impl<S: Sync> FromRequestParts<S> for Idempotency {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        const NAME: &str = "idempotency-key";
+        const NAME: &str = "Idempotency-Key";
         let mut values = parts.headers.get_all(NAME).iter();
         let Some(value) = values.next() else { return Ok(Self(None)) };
         if values.next().is_some() {
-            return Err(ApiError::Header("Idempotency-Key", "may be given once only"));
+            return Err(Error::invalid(NAME, "must be given once only").into());
         }
-        let bytes = value.as_bytes();
-        let fine = (1..=255).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
-        match value.to_str() {
-            Ok(text) if fine => Ok(Self(Some(text.to_owned()))),
-            _ => Err(ApiError::Header("Idempotency-Key", "must have 1 to 255 visible ASCII characters")),
-        }
+        Ok(Self(Some(IdempotencyKey::parse(value.to_str().unwrap_or_default())?)))
     }
+}
+
+/// Reads a field that may be left out but not be null (unless `T` itself may): for what is modified.
+///
+/// # Errors
+/// When it is no `T`.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

@@ -62,9 +62,6 @@ pub enum ApiError {
     /// The body didn't arrive in full. (400)
     #[error("the body did not arrive in full")]
     Incomplete,
-    /// A header has a value that can't be used. (400)
-    #[error("the header {0} {1}")]
-    Header(&'static str, &'static str),
     /// The body is of another type. (415)
     #[error("send the body as JSON, with the header Content-Type: application/json")]
     NotJsonType,
@@ -89,7 +86,7 @@ impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Service(error) => error.status(),
-            Self::NotJson(_) | Self::Incomplete | Self::Header(..) => StatusCode::BAD_REQUEST,
+            Self::NotJson(_) | Self::Incomplete => StatusCode::BAD_REQUEST,
             Self::NotJsonType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
@@ -103,7 +100,6 @@ impl ApiError {
             Self::Service(error) => error.code(),
             Self::NotJson(_) => "not_json",
             Self::Incomplete => "incomplete_body",
-            Self::Header(..) => "invalid_header",
             Self::NotJsonType => "unsupported_media_type",
             Self::TooLarge(_) => "too_large",
             Self::NoSuchPath => "no_such_path",
