@@ -12,5 +12,6 @@ pub mod config;
 pub mod console;
 pub mod crypt;
 pub mod db;
+pub mod delivery;
 pub mod error;
 pub mod ops;

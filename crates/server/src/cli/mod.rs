@@ -6,14 +6,14 @@
 
 mod bootstrap;
 mod environment;
-mod listen;
+pub mod listen;
 pub mod serve;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::{clock::Clock, config::Config};
 
 /// The Webhooks page of an account console, and everything that has to be true behind it
 ///
@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
     let done = match command {
         None | Some(Command::Serve) => runtime.block_on(serve::run(config)),
         Some(Command::Bootstrap(bootstrap)) => runtime.block_on(bootstrap::run(config, bootstrap)),
-        Some(Command::Listen(listen)) => runtime.block_on(listen::run(listen)),
+        Some(Command::Listen(listen)) => runtime.block_on(listen::run(listen, Clock::System)).map_err(|error| format!("can't listen: {error}")),
         Some(Command::Openapi) => {
             println!("{:#}", crate::api::openapi::document());
             Ok(())
