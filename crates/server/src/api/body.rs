@@ -17,20 +17,20 @@ use super::problem::ApiError;
 use crate::error::{Error, FieldError};
 
 /// The most bytes of a body.
-pub const BODY_LIMIT: usize = 256 * 1024;
+pub(super) const BODY_LIMIT: usize = 256 * 1024;
 /// The most bytes of a batch.
-pub const BATCH_LIMIT: usize = 4 * 1024 * 1024;
+pub(super) const BATCH_LIMIT: usize = 4 * 1024 * 1024;
 /// What is read and thrown away of a body that is too large, so that the client has sent it and reads the answer; whoever
 /// sends even more finds the connection closed.
 const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
 
 /// A body that must be there, of at most `LIMIT` bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Json<T, const LIMIT: usize = BODY_LIMIT>(pub T);
+pub(super) struct Json<T, const LIMIT: usize = BODY_LIMIT>(pub T);
 
 /// A body that may be missing.
 #[derive(Clone, Copy, Debug)]
-pub struct OptionalJson<T>(pub T);
+pub(super) struct OptionalJson<T>(pub T);
 
 impl<S: Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for Json<T, LIMIT> {
     type Rejection = ApiError;
@@ -144,19 +144,19 @@ mod tests {
 
     #[test]
     fn the_field_is_named() {
-        insta::assert_snapshot!(errors("{}"), @"");
-        insta::assert_snapshot!(errors("[1]"), @"");
-        insta::assert_snapshot!(errors("5"), @"");
-        insta::assert_snapshot!(errors(r#"{"name": 5}"#), @"");
-        insta::assert_snapshot!(errors(r#"{"name": " "}"#), @"");
-        insta::assert_snapshot!(errors(r#"{"name": "a", "colour": 1}"#), @"");
-        insta::assert_snapshot!(errors(r#"{"name": "a", "name": "b"}"#), @"");
-        insta::assert_snapshot!(errors(r#"{"name": "a", "events": [{"data": {}, "type": "user.bloked"}]}"#), @"");
-        insta::assert_snapshot!(errors(r#"{"name": "a", "events": [{"data": {"a": 1}, "type": "user.blocked", "x": 1}]}"#), @"");
-        insta::assert_snapshot!(errors(r#"{"name": "a", "events": [{"data": {}}]}"#), @"");
-        insta::assert_snapshot!(errors(r#"{"name": "a" at line 5"#), @"");
-        insta::assert_snapshot!(errors(""), @"");
-        insta::assert_snapshot!(errors(r#"{"name": "a"} x"#), @"");
+        insta::assert_snapshot!(errors("{}"), @"name: is missing");
+        insta::assert_snapshot!(errors("[1]"), @"[0]: invalid type: integer 1, expected a string");
+        insta::assert_snapshot!(errors("5"), @": invalid type: integer 5, expected struct Outer");
+        insta::assert_snapshot!(errors(r#"{"name": 5}"#), @"name: invalid type: integer 5, expected a string");
+        insta::assert_snapshot!(errors(r#"{"name": " "}"#), @"name: must not be empty");
+        insta::assert_snapshot!(errors(r#"{"name": "a", "colour": 1}"#), @"colour: is not known here: expected name or events");
+        insta::assert_snapshot!(errors(r#"{"name": "a", "name": "b"}"#), @": duplicate field name");
+        insta::assert_snapshot!(errors(r#"{"name": "a", "events": [{"data": {}, "type": "user.bloked"}]}"#), @r#"events[0].type: unknown event type "user.bloked", did you mean "user.blocked"?"#);
+        insta::assert_snapshot!(errors(r#"{"name": "a", "events": [{"data": {"a": 1}, "type": "user.blocked", "x": 1}]}"#), @"events[0].x: is not known here: expected data or type");
+        insta::assert_snapshot!(errors(r#"{"name": "a", "events": [{"data": {}}]}"#), @"events[0].type: is missing");
+        insta::assert_snapshot!(errors(r#"{"name": "a" at line 5"#), @"400 the body is not JSON: expected `,` or `}` at line 1 column 14");
+        insta::assert_snapshot!(errors(""), @"400 the body is not JSON: EOF while parsing a value at line 1 column 0");
+        insta::assert_snapshot!(errors(r#"{"name": "a"} x"#), @"400 the body is not JSON: trailing characters at line 1 column 15");
     }
 
     #[tokio::test]

@@ -48,13 +48,17 @@ struct ListDeliveries {
     cursor: Option<String>,
     /// By what: there is one way.
     #[serde(rename = "sort")]
+    #[param(inline)]
     _sort: Option<DeliverySort>,
     /// Which way; `desc` when not given.
+    #[param(inline)]
     order: Option<Order>,
     /// Only those of this state.
+    #[param(inline)]
     state: Option<DeliveryState>,
     /// Only those of events of this type.
     #[serde(rename = "type")]
+    #[param(inline)]
     event_type: Option<EventType>,
     /// Only those made at this time or later.
     since: Option<Timestamp>,

@@ -52,13 +52,17 @@ struct ListEvents {
     cursor: Option<String>,
     /// By what: there is one way.
     #[serde(rename = "sort")]
+    #[param(inline)]
     _sort: Option<EventSort>,
     /// Which way; `desc` when not given.
+    #[param(inline)]
     order: Option<Order>,
     /// Only those of this type.
     #[serde(rename = "type")]
+    #[param(inline)]
     event_type: Option<EventType>,
     /// Only those of types of this actor type.
+    #[param(inline)]
     actor_type: Option<ActorType>,
     /// Only what this user or API key did.
     actor_id: Option<String>,

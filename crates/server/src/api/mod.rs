@@ -29,8 +29,10 @@ use axum::{Router, middleware, routing::get};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-pub use self::problem::{ApiError, Problem};
-use self::{health::Requests, problem::ApiResult};
+use self::{
+    health::Requests,
+    problem::{ApiError, ApiResult},
+};
 use crate::app::App;
 
 /// Everything under `/api`, and what machines ask: `/healthz`, `/readyz` and `/metrics`.

@@ -23,7 +23,7 @@ use crate::{
 
 /// Whoever asks: the API key in the header `Authorization: Bearer bw_…` (RFC 6750).
 #[derive(Clone, Debug)]
-pub struct Caller(pub Actor);
+pub(super) struct Caller(pub Actor);
 
 impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
@@ -39,7 +39,7 @@ impl FromRequestParts<App> for Caller {
 }
 
 /// A part of a path that names something.
-pub trait PathPart: Sized {
+pub(super) trait PathPart: Sized {
     /// Reads it. A text that is no id becomes the id that nobody has: what happens to it then is what happens to every
     /// other id that nobody has, so that the answers can't differ.
     fn of(text: &str) -> Self;
@@ -59,11 +59,11 @@ impl PathPart for PrincipalId {
 
 /// The id in the path.
 #[derive(Clone, Copy, Debug)]
-pub struct PathId<T>(pub T);
+pub(super) struct PathId<T>(pub T);
 
 /// The two ids in the path.
 #[derive(Clone, Copy, Debug)]
-pub struct PathIds<A, B>(pub A, pub B);
+pub(super) struct PathIds<A, B>(pub A, pub B);
 
 impl<T: PathPart> FromRequestParts<App> for PathId<T> {
     type Rejection = ApiError;
@@ -91,7 +91,7 @@ async fn names(parts: &mut Parts) -> Vec<(String, String)> {
 
 /// The query. Unknown and repeated parameters are errors.
 #[derive(Clone, Copy, Debug)]
-pub struct Query<T>(pub T);
+pub(super) struct Query<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     type Rejection = ApiError;
@@ -111,7 +111,7 @@ fn query<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
 /// Which way a list is sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Order {
+pub(super) enum Order {
     /// The smallest first: A before Z, the oldest before the newest.
     Asc,
     /// The largest first.
@@ -120,14 +120,14 @@ pub enum Order {
 
 impl Order {
     /// Whether the largest comes first; `default` when nothing is asked for.
-    pub fn is_descending(order: Option<Self>, default: Self) -> bool {
+    pub(super) fn is_descending(order: Option<Self>, default: Self) -> bool {
         order.unwrap_or(default) == Self::Desc
     }
 }
 
 /// The header `Idempotency-Key`, when there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Idempotency(pub Option<IdempotencyKey>);
+pub(super) struct Idempotency(pub Option<IdempotencyKey>);
 
 impl<S: Sync> FromRequestParts<S> for Idempotency {
     type Rejection = ApiError;
@@ -147,7 +147,7 @@ impl<S: Sync> FromRequestParts<S> for Idempotency {
 ///
 /// # Errors
 /// When it is no `T`.
-pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -171,12 +171,12 @@ mod tests {
         assert_eq!((fine.limit, fine.order), (Some(7), Some(Order::Desc)));
         assert_eq!(fine.since.unwrap().to_string(), "2026-11-23T09:00:00.000000Z");
         let error = |text: &str| query::<Parameters>(text).unwrap_err().to_string();
-        insta::assert_snapshot!(error("limit=x"), @"");
-        insta::assert_snapshot!(error("limit=-1"), @"");
-        insta::assert_snapshot!(error("colour=red"), @"");
-        insta::assert_snapshot!(error("order=up"), @"");
-        insta::assert_snapshot!(error("limit=1&limit=2"), @"");
-        insta::assert_snapshot!(error("since=yesterday"), @"");
+        insta::assert_snapshot!(error("limit=x"), @"limit: invalid digit found in string");
+        insta::assert_snapshot!(error("limit=-1"), @"limit: invalid digit found in string");
+        insta::assert_snapshot!(error("colour=red"), @"colour: is not known here: expected one of limit, order, since");
+        insta::assert_snapshot!(error("order=up"), @"order: unknown variant up, expected asc or desc");
+        insta::assert_snapshot!(error("limit=1&limit=2"), @": duplicate field limit");
+        insta::assert_snapshot!(error("since=yesterday"), @"since: not a time like 2026-11-23T09:00:00Z");
     }
 
     #[test]

@@ -21,14 +21,14 @@ use utoipa::ToSchema;
 use crate::error::{Error, FieldError};
 
 /// The media type of problem details (RFC 9457 section 6.1).
-pub const PROBLEM_JSON: &str = "application/problem+json";
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Seconds after which a client may try again when nothing better is known.
 const TRY_AGAIN_AFTER: u64 = 5;
 
 /// Why a request was not done (RFC 9457). Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Problem {
+pub(super) struct Problem {
     /// Always `about:blank`: look at `code` instead.
     #[serde(rename = "type")]
     #[schema(example = "about:blank")]
@@ -52,7 +52,7 @@ pub struct Problem {
 
 /// Why a request was not done: the service refused it, or it was no request of the API at all.
 #[derive(Debug, thiserror::Error)]
-pub enum ApiError {
+pub(super) enum ApiError {
     /// The service's own.
     #[error(transparent)]
     Service(#[from] Error),
@@ -80,7 +80,7 @@ pub enum ApiError {
 }
 
 /// The answer of a handler.
-pub type ApiResult<T> = Result<T, ApiError>;
+pub(super) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
     fn status(&self) -> StatusCode {
@@ -109,7 +109,7 @@ impl ApiError {
     }
 
     /// What is shown.
-    pub fn problem(&self) -> Problem {
+    pub(super) fn problem(&self) -> Problem {
         let status = self.status();
         let errors = match self {
             Self::Service(Error::Invalid(fields)) => fields.clone(),

@@ -59,14 +59,18 @@ struct ListWebhooks {
     /// `next` of the page before.
     cursor: Option<String>,
     /// By what; `created_at` when not given.
+    #[param(inline)]
     sort: Option<Sort>,
     /// Which way; `desc` when neither this nor `sort` is given, else `asc`.
+    #[param(inline)]
     order: Option<Order>,
     /// Text in the URL, the description or the owner's name, or a whole id.
     search: Option<String>,
     /// Only those of this status.
+    #[param(inline)]
     status: Option<StatusFilter>,
     /// Only those that want some event of this actor type.
+    #[param(inline)]
     actor_type: Option<ActorType>,
 }
 
@@ -283,8 +287,10 @@ struct ListStatusChanges {
     cursor: Option<String>,
     /// By what: there is one way.
     #[serde(rename = "sort")]
+    #[param(inline)]
     _sort: Option<StatusChangeSort>,
     /// Which way; `desc` when not given.
+    #[param(inline)]
     order: Option<Order>,
 }
 
@@ -350,6 +356,7 @@ async fn rotate_secret(
 struct TestWebhook {
     /// The type of the event; `webhook.test` when not given.
     #[serde(rename = "type")]
+    #[param(inline)]
     event_type: Option<EventType>,
 }
 
@@ -387,9 +394,11 @@ struct ReplayDeliveries {
     until: Option<Timestamp>,
     /// Those that are `failed`, `cancelled` or `delivered`; `failed` when not given.
     #[serde(default)]
+    #[param(inline)]
     state: Option<DeliveryState>,
     /// Only those of this type of event.
     #[serde(default, rename = "type")]
+    #[param(inline)]
     event_type: Option<EventType>,
 }
 

@@ -27,7 +27,7 @@ use crate::{
     app::App,
     clock::{Clock, Randomness},
     config::Config,
-    console,
+//TMP     console,
     crypt::MasterKey,
     db::Db,
     delivery, ops,
@@ -75,7 +75,7 @@ pub async fn start(mut config: Config, clock: Clock, random: Randomness) -> Resu
     config.listen = address;
     let (app, signals) = App::new(config, db, clock, random, key);
     let engine = delivery::start(&app, signals);
-    let router = api::router(&app).merge(console::router(app.clone()));
+    let router = api::router(&app);
     let listener = tokio::spawn(accept(listener, router, app.clone()));
     Ok(Server { app, address, listener, engine, _lock: lock })
 }
