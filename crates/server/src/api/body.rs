@@ -24,6 +24,9 @@ pub(super) const BATCH_LIMIT: usize = 4 * 1024 * 1024;
 /// sends even more finds the connection closed.
 const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
 
+/// How errors call the body itself.
+const WHOLE: &str = "body";
+
 /// A body that must be there, of at most `LIMIT` bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Json<T, const LIMIT: usize = BODY_LIMIT>(pub T);
@@ -78,7 +81,16 @@ async fn read(mut body: Body, limit: usize) -> Result<Bytes, ApiError> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    // A list would be read as the fields of a struct, in their order.
+    let begins_as_object = bytes.trim_ascii_start().first() == Some(&b'{');
+    let parsed = serde_json::from_slice(bytes);
+    if parsed.is_ok() && !begins_as_object {
+        return Err(Error::invalid(WHOLE, "must be a JSON object").into());
+    }
+    parsed.map_err(|error| {
+        if error.is_data() && !begins_as_object {
+            return Error::invalid(WHOLE, "must be a JSON object").into();
+        }
         if !error.is_data() {
             return ApiError::NotJson(error.to_string());
         }
@@ -102,8 +114,12 @@ pub(super) fn field_error(path: &str, message: &str) -> ApiError {
         let known = rest.trim_start_matches(", ").replace('`', "");
         let field = if parent == name || parent.ends_with(&format!(".{name}")) { parent.to_owned() } else { inside(name) };
         (field, format!("is not known here: {known}"))
+    } else if let Some((name, _)) = quoted("duplicate field `") {
+        (inside(name), "must be given once only".to_owned())
+    } else if message.starts_with("invalid digit") {
+        (parent.to_owned(), "must be a whole number".to_owned())
     } else {
-        (parent.to_owned(), message.replace('`', ""))
+        (parent.to_owned(), message.replace('`', "").replace("unknown variant", "unknown value"))
     };
     Error::Invalid(vec![FieldError { field, message }]).into()
 }
@@ -145,12 +161,12 @@ mod tests {
     #[test]
     fn the_field_is_named() {
         insta::assert_snapshot!(errors("{}"), @"name: is missing");
-        insta::assert_snapshot!(errors("[1]"), @"[0]: invalid type: integer 1, expected a string");
-        insta::assert_snapshot!(errors("5"), @": invalid type: integer 5, expected struct Outer");
+        insta::assert_snapshot!(errors("[1]"), @"body: must be a JSON object");
+        insta::assert_snapshot!(errors("5"), @"body: must be a JSON object");
         insta::assert_snapshot!(errors(r#"{"name": 5}"#), @"name: invalid type: integer 5, expected a string");
         insta::assert_snapshot!(errors(r#"{"name": " "}"#), @"name: must not be empty");
         insta::assert_snapshot!(errors(r#"{"name": "a", "colour": 1}"#), @"colour: is not known here: expected name or events");
-        insta::assert_snapshot!(errors(r#"{"name": "a", "name": "b"}"#), @": duplicate field name");
+        insta::assert_snapshot!(errors(r#"{"name": "a", "name": "b"}"#), @"name: must be given once only");
         insta::assert_snapshot!(errors(r#"{"name": "a", "events": [{"data": {}, "type": "user.bloked"}]}"#), @r#"events[0].type: unknown event type "user.bloked", did you mean "user.blocked"?"#);
         insta::assert_snapshot!(errors(r#"{"name": "a", "events": [{"data": {"a": 1}, "type": "user.blocked", "x": 1}]}"#), @"events[0].x: is not known here: expected data or type");
         insta::assert_snapshot!(errors(r#"{"name": "a", "events": [{"data": {}}]}"#), @"events[0].type: is missing");

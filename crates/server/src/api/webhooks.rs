@@ -244,7 +244,14 @@ async fn activate(
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Because {
     /// Why, in words; may be empty.
-    pub(super) reason: Reason,
+    reason: Reason,
+}
+
+impl Because {
+    /// The reason, if one was given.
+    pub(super) fn given(self) -> Option<Reason> {
+        Some(self.reason).filter(|reason| !reason.as_str().is_empty())
+    }
 }
 
 impl Default for Because {

@@ -4,7 +4,7 @@
 //! end the program at once, with a sentence that names it: a mistyped setting that is silently ignored is worse than a
 //! program that doesn't start.
 
-mod bootstrap;
+pub mod bootstrap;
 mod environment;
 pub mod listen;
 pub mod serve;
@@ -13,7 +13,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{clock::Clock, config::Config};
+use crate::{
+    clock::{Clock, Randomness},
+    config::Config,
+};
 
 /// The Webhooks page of an account console, and everything that has to be true behind it
 ///
@@ -54,7 +57,7 @@ pub fn main() -> ExitCode {
     };
     let done = match command {
         None | Some(Command::Serve) => runtime.block_on(serve::run(config)),
-        Some(Command::Bootstrap(bootstrap)) => runtime.block_on(bootstrap::run(config, bootstrap)),
+        Some(Command::Bootstrap(bootstrap)) => runtime.block_on(run_bootstrap(config, bootstrap)),
         Some(Command::Listen(listen)) => runtime.block_on(listen::run(listen, Clock::System)).map_err(|error| format!("can't listen: {error}")),
         Some(Command::Openapi) => {
             println!("{:#}", crate::api::openapi::document());
@@ -67,6 +70,14 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => fail(&sentence),
     }
+}
+
+async fn run_bootstrap(config: Config, bootstrap: bootstrap::Bootstrap) -> Result<(), String> {
+    let (app, _) = serve::open(config, Clock::System, Randomness::from_system()).await?;
+    bootstrap::run(&app, bootstrap, std::io::stdin().lock(), std::io::stdout()).await.map_err(|error| {
+        error.log();
+        error.to_string()
+    })
 }
 
 fn fail(sentence: &str) -> ExitCode {

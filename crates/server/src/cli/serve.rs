@@ -18,16 +18,16 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinHandle,
 };
 
 use crate::{
     api,
-    app::App,
+    app::{App, Signal},
     clock::{Clock, Randomness},
     config::Config,
-//TMP     console,
+    console,
     crypt::MasterKey,
     db::Db,
     delivery, ops,
@@ -57,25 +57,38 @@ pub struct Server {
     _lock: Option<File>,
 }
 
+/// Opens the key and the database.
+///
+/// # Errors
+/// With a sentence for the operator.
+pub async fn open(
+    config: Config,
+    clock: Clock,
+    random: Randomness,
+) -> Result<(App, mpsc::UnboundedReceiver<Signal>), String> {
+    let key = MasterKey::load_or_create(&config.master_key_file, &random)
+        .map_err(|error| format!("the setting --master-key-file (BELLWIRE_MASTER_KEY_FILE): {error}"))?;
+    let db = Db::open(&config.database_url)
+        .await
+        .map_err(|error| format!("the setting --database-url (BELLWIRE_DATABASE_URL): {error}"))?;
+    Ok(App::new(config, db, clock, random, key))
+}
+
 /// Starts everything.
 ///
 /// # Errors
 /// With a sentence for the operator.
 pub async fn start(mut config: Config, clock: Clock, random: Randomness) -> Result<Server, String> {
     let lock = lock_file(&config.database_url)?;
-    let key = MasterKey::load_or_create(&config.master_key_file, &random)
-        .map_err(|error| format!("the setting --master-key-file (BELLWIRE_MASTER_KEY_FILE): {error}"))?;
-    let db = Db::open(&config.database_url)
-        .await
-        .map_err(|error| format!("the setting --database-url (BELLWIRE_DATABASE_URL): {error}"))?;
-    let listen = |error| format!("the setting --listen (BELLWIRE_LISTEN): can't listen on {}: {error}", config.listen);
-    let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-    let address = listener.local_addr().map_err(listen)?;
+    let listen = config.listen;
+    let say = |error| format!("the setting --listen (BELLWIRE_LISTEN): can't listen on {listen}: {error}");
+    let listener = TcpListener::bind(listen).await.map_err(say)?;
+    let address = listener.local_addr().map_err(say)?;
     // Port 0 has become a real one.
     config.listen = address;
-    let (app, signals) = App::new(config, db, clock, random, key);
+    let (app, signals) = open(config, clock, random).await?;
     let engine = delivery::start(&app, signals);
-    let router = api::router(&app);
+    let router = api::router(&app).merge(console::router(app.clone()));
     let listener = tokio::spawn(accept(listener, router, app.clone()));
     Ok(Server { app, address, listener, engine, _lock: lock })
 }
