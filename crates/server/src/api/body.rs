@@ -112,7 +112,8 @@ pub(super) fn field_error(path: &str, message: &str) -> ApiError {
         (inside(name), "is missing".to_owned())
     } else if let Some((name, rest)) = quoted("unknown field `") {
         let known = rest.trim_start_matches(", ").replace('`', "");
-        let field = if parent == name || parent.ends_with(&format!(".{name}")) { parent.to_owned() } else { inside(name) };
+        let field =
+            if parent == name || parent.ends_with(&format!(".{name}")) { parent.to_owned() } else { inside(name) };
         (field, format!("is not known here: {known}"))
     } else if let Some((name, _)) = quoted("duplicate field `") {
         (inside(name), "must be given once only".to_owned())

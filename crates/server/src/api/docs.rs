@@ -199,7 +199,8 @@ mod tests {
         let document = super::super::openapi::document();
         let page = Page::of(&document);
         let shown: usize = page.sections.iter().map(|section| section.operations.len()).sum();
-        let all: usize = document["paths"].as_object().unwrap().values().map(|item| item.as_object().unwrap().len()).sum();
+        let all: usize =
+            document["paths"].as_object().unwrap().values().map(|item| item.as_object().unwrap().len()).sum();
         assert_eq!(shown, all);
         let html = page.render().unwrap();
         for event_type in EventType::all() {

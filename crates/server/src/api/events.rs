@@ -66,6 +66,8 @@ struct ListEvents {
     actor_type: Option<ActorType>,
     /// Only what this user or API key did.
     actor_id: Option<String>,
+    /// Text in the ids, the name of the actor or the data; the newest 100,000 events are looked at.
+    search: Option<String>,
     /// Only those about the thing with this id.
     object_id: Option<String>,
     /// Only those that were written at this time or later.
@@ -89,6 +91,7 @@ async fn list(
         actor_type: query.actor_type,
         actor_id: query.actor_id,
         object_id: query.object_id,
+        search: query.search,
         since: query.since,
         until: query.until,
     };

@@ -38,10 +38,8 @@ use crate::app::App;
 /// Everything under `/api`, and what machines ask: `/healthz`, `/readyz` and `/metrics`.
 pub fn router(app: &App) -> Router {
     let document = openapi::document();
-    let documents = Router::new()
-        .merge(docs::router(&document))
-        .merge(openapi::router(&document))
-        .layer(CompressionLayer::new());
+    let documents =
+        Router::new().merge(docs::router(&document)).merge(openapi::router(&document)).layer(CompressionLayer::new());
     let requests = Arc::new(Requests::default());
     let under_api = Router::new()
         .nest("/v1", routes().split_for_parts().0)

@@ -60,11 +60,13 @@ pub fn document() -> Value {
     let paths = paths.as_object().cloned().unwrap_or_default().into_iter();
     document["paths"] = paths.map(|(path, item)| (format!("/api/v1{path}"), item)).collect::<Map<_, _>>().into();
     let problem = json!({ PROBLEM_JSON: { "schema": { "$ref": "#/components/schemas/Problem" } } });
-    document["components"]["responses"]["Problem"] = json!({ "description": "Why it was not done", "content": problem });
+    document["components"]["responses"]["Problem"] =
+        json!({ "description": "Why it was not done", "content": problem });
     for operation in operations(&mut document) {
         operation["responses"]["default"] = json!({ "$ref": "#/components/responses/Problem" });
     }
-    document["webhooks"] = EventType::all().map(|it| (it.to_string(), webhook(it.entry()))).collect::<Map<_, _>>().into();
+    document["webhooks"] =
+        EventType::all().map(|it| (it.to_string(), webhook(it.entry()))).collect::<Map<_, _>>().into();
     document
 }
 
@@ -75,9 +77,7 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
 
 /// What Bellwire sends for one event type.
 fn webhook(entry: &Entry) -> Value {
-    let header = |name: &str, description: &str| {
-        json!({ "name": name, "in": "header", "required": true, "description": description, "schema": { "type": "string" } })
-    };
+    let header = |name: &str, description: &str| json!({ "name": name, "in": "header", "required": true, "description": description, "schema": { "type": "string" } });
     json!({ "post": {
         "operationId": format!("receive_{}", entry.name.replace('.', "_")),
         "tags": [entry.actor_type.map_or("Webhooks", ActorType::title)],

@@ -103,9 +103,8 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
 
 fn query<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     let pairs = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(text.as_bytes()));
-    serde_path_to_error::deserialize(pairs).map_err(|error| {
-        field_error(&error.path().to_string(), &error.inner().to_string())
-    })
+    serde_path_to_error::deserialize(pairs)
+        .map_err(|error| field_error(&error.path().to_string(), &error.inner().to_string()))
 }
 
 /// Which way a list is sorted.

@@ -363,7 +363,6 @@ async fn rotate_secret(
 struct TestWebhook {
     /// The type of the event; `webhook.test` when not given.
     #[serde(rename = "type")]
-    #[param(inline)]
     event_type: Option<EventType>,
 }
 
@@ -401,11 +400,9 @@ struct ReplayDeliveries {
     until: Option<Timestamp>,
     /// Those that are `failed`, `cancelled` or `delivered`; `failed` when not given.
     #[serde(default)]
-    #[param(inline)]
     state: Option<DeliveryState>,
     /// Only those of this type of event.
     #[serde(default, rename = "type")]
-    #[param(inline)]
     event_type: Option<EventType>,
 }
 

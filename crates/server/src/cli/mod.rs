@@ -58,7 +58,9 @@ pub fn main() -> ExitCode {
     let done = match command {
         None | Some(Command::Serve) => runtime.block_on(serve::run(config)),
         Some(Command::Bootstrap(bootstrap)) => runtime.block_on(run_bootstrap(config, bootstrap)),
-        Some(Command::Listen(listen)) => runtime.block_on(listen::run(listen, Clock::System)).map_err(|error| format!("can't listen: {error}")),
+        Some(Command::Listen(listen)) => {
+            runtime.block_on(listen::run(listen, Clock::System)).map_err(|error| format!("can't listen: {error}"))
+        }
         Some(Command::Openapi) => {
             println!("{:#}", crate::api::openapi::document());
             Ok(())
