@@ -16,6 +16,8 @@ pub mod publish;
 pub mod roles;
 pub mod setup;
 pub mod sign_in;
+#[cfg(test)]
+mod tests;
 pub mod users;
 pub mod webhooks;
 pub mod workspaces;
