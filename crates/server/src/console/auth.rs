@@ -123,8 +123,10 @@ async fn sign_in(visitor: Visitor, form: Fields) -> Answer {
         Err(error) => return Err(error.into()),
     };
     let email = Field::of(form.text("email"));
-    let mut response =
-        reply::render_with(status, &SignInPage { page: visitor.page("Sign in"), email, error: Some(error), return_to })?;
+    let mut response = reply::render_with(
+        status,
+        &SignInPage { page: visitor.page("Sign in"), email, error: Some(error), return_to },
+    )?;
     if let Some(seconds) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

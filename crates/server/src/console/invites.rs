@@ -17,6 +17,7 @@ use super::{
     reply::{self, Answer, field, field_error, moment, parse},
     request::{Fields, Signed, Visitor},
     table::{ROWS, Table, choices},
+    users,
     view::{
         Dialog, Section, Toast,
         account::{AcceptInvitePage, InvitedReader, PageError},
@@ -129,7 +130,11 @@ async fn create_dialog(signed: Signed) -> Answer {
 
 /// The page under the form: where it was opened.
 async fn beneath(signed: Signed, status: StatusCode, dialog: Option<Dialog>) -> Answer {
-    if signed.here.starts_with("/users") { users::page(signed, status, dialog).await } else { page(signed, status, dialog).await }
+    if signed.here.starts_with("/users") {
+        users::page(signed, status, dialog).await
+    } else {
+        page(signed, status, dialog).await
+    }
 }
 
 async fn create(signed: Signed, form: Fields) -> Answer {
@@ -149,7 +154,8 @@ async fn create(signed: Signed, form: Fields) -> Answer {
     let ticked = |role: &Role| form.all("roles").any(|id| id == role.id.to_string());
     let roles = role_choices(&signed, ticked).await?;
     let email = field("email", form.text("email"), &errors);
-    let dialog = FormDialog { email, roles, roles_error: field_error("role_ids", &errors), return_to: return_to.clone() };
+    let dialog =
+        FormDialog { email, roles, roles_error: field_error("role_ids", &errors), return_to: return_to.clone() };
     signed.dialog(StatusCode::UNPROCESSABLE_ENTITY, &dialog, &return_to, beneath).await
 }
 

@@ -60,7 +60,10 @@ async fn change_password(signed: Signed, form: Fields) -> Answer {
     let new = parse("new_password", Password::parse(form.text("new_password")), &mut errors);
     let Some(new) = new else { return page(signed, StatusCode::UNPROCESSABLE_ENTITY, None, &errors) };
     match sign_in::change_password(&signed.app, &signed.session, form.text("current_password"), new).await {
-        Ok(()) => Ok(see_other_with("/profile", Toast::success("Your password was changed. You are signed out everywhere else."))),
+        Ok(()) => Ok(see_other_with(
+            "/profile",
+            Toast::success("Your password was changed. You are signed out everywhere else."),
+        )),
         Err(Error::Invalid(errors)) => page(signed, StatusCode::UNPROCESSABLE_ENTITY, None, &errors),
         Err(Error::TooMany(seconds)) => {
             let errors = [FieldError { field: "current_password".to_owned(), message: too_many(seconds) }];

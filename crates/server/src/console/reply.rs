@@ -244,17 +244,19 @@ pub(super) fn moment(time: Timestamp) -> Moment {
     Moment { text: text().unwrap_or_else(|| seconds.to_owned()), iso: format!("{seconds}Z") }
 }
 
-/// The sections that have pages, and what one needs to open them.
-const SECTIONS: [(Section, Permission); 4] = [
-    (Section::Webhooks, Permission::WebhooksView),
-    (Section::Events, Permission::EventsView),
-    (Section::Users, Permission::UsersView),
-    (Section::Invites, Permission::InvitesManage),
-];
+/// What one needs to open a section.
+const fn needs(section: Section) -> Permission {
+    match section {
+        Section::Webhooks => Permission::WebhooksView,
+        Section::Events => Permission::EventsView,
+        Section::Users => Permission::UsersView,
+        Section::Invites => Permission::InvitesManage,
+    }
+}
 
 /// The sections that this actor may open.
 pub(super) fn sections(actor: &Actor) -> impl Iterator<Item = Section> {
-    SECTIONS.into_iter().filter(|(_, needs)| actor.permissions.allow(*needs)).map(|(section, _)| section)
+    Section::ALL.into_iter().filter(|section| actor.permissions.allow(needs(*section)))
 }
 
 impl Visitor {

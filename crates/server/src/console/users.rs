@@ -21,7 +21,9 @@ use super::{
         account::PageError,
         listing::Order,
         parts::Field,
-        users::{BlockDialog, LeaveDialog, ListPage, ProfileDialog, RemoveDialog, TransferDialog, UserActions, UserRow},
+        users::{
+            BlockDialog, LeaveDialog, ListPage, ProfileDialog, RemoveDialog, TransferDialog, UserActions, UserRow,
+        },
     },
 };
 use crate::{
@@ -71,7 +73,8 @@ pub(super) async fn page(signed: Signed, status: StatusCode, dialog: Option<Dial
     };
     let total = users::count(&signed.app, &signed.actor, filter.clone()).await?;
     let found = users::list(&signed.app, &signed.actor, filter, asked).await?;
-    let roles = if signed.may(Permission::RolesView) { roles::list(&signed.app, &signed.actor).await? } else { Vec::new() };
+    let roles =
+        if signed.may(Permission::RolesView) { roles::list(&signed.app, &signed.actor).await? } else { Vec::new() };
     let roles: Vec<(String, &str)> = roles.iter().map(|role| (role.id.to_string(), role.name.as_str())).collect();
     let view = ListPage {
         page: signed.page("Users"),
@@ -122,8 +125,12 @@ fn user_id(text: &str) -> Result<UserId, PageError> {
 async fn edit_dialog(signed: Signed, Path(id): Path<String>) -> Answer {
     let user = named(&signed, &id).await?;
     let return_to = signed.query.return_to(PATH);
-    let dialog =
-        ProfileDialog { id, email: user.email.clone(), name: Field::of(user.name.clone()), return_to: return_to.clone() };
+    let dialog = ProfileDialog {
+        id,
+        email: user.email.clone(),
+        name: Field::of(user.name.clone()),
+        return_to: return_to.clone(),
+    };
     signed.dialog(StatusCode::OK, &dialog, &return_to, page).await
 }
 
@@ -144,8 +151,7 @@ async fn block_dialog(signed: Signed, Path(id): Path<String>) -> Answer {
     signed.actor.require(Permission::UsersManage)?;
     let user = named(&signed, &id).await?;
     let return_to = signed.query.return_to(PATH);
-    let dialog =
-        BlockDialog { id, name: user.name.clone(), reason: Field::default(), return_to: return_to.clone() };
+    let dialog = BlockDialog { id, name: user.name.clone(), reason: Field::default(), return_to: return_to.clone() };
     signed.dialog(StatusCode::OK, &dialog, &return_to, page).await
 }
 
@@ -196,8 +202,7 @@ async fn transfer(signed: Signed, Path(id): Path<String>, form: Fields) -> Answe
 }
 
 async fn leave_dialog(signed: Signed) -> Answer {
-    let dialog =
-        LeaveDialog { workspace: signed.workspace_name().to_owned(), error: None, return_to: PATH.to_owned() };
+    let dialog = LeaveDialog { workspace: signed.workspace_name().to_owned(), error: None, return_to: PATH.to_owned() };
     signed.dialog(StatusCode::OK, &dialog, PATH, page).await
 }
 

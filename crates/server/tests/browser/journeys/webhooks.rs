@@ -144,7 +144,8 @@ async fn create_webhook() {
         browser.fill("dialog #url", &it.receiver.url).await;
         browser.click("dialog #group-users .all").await;
         browser.click("dialog #group-users input[value='user.left']").await;
-        let box_of_group = "const all = document.querySelector('#group-users [data-all]'); return [all.checked, all.indeterminate]";
+        let box_of_group =
+            "const all = document.querySelector('#group-users [data-all]'); return [all.checked, all.indeterminate]";
         assert_eq!(browser.script(box_of_group).await, serde_json::json!([false, true]));
         browser.fill("dialog [data-filter]", "assigned").await;
         browser.gone("dialog #group-users").await;

@@ -83,7 +83,12 @@ async fn furnish(app: &App) -> Actor {
         conn.execute("INSERT INTO role_members (workspace_id, role_id, principal_id) VALUES ($1, $2, $3)", &[workspace.into(), role.into(), user.into()]).await?;
         Ok::<_, bellwire::db::DbError>(())
     })).await.unwrap();
-    Actor { workspace, principal: PrincipalId::User(user), name: "Ann Lee".into(), permissions: BuiltInRole::Owner.permissions() }
+    Actor {
+        workspace,
+        principal: PrincipalId::User(user),
+        name: "Ann Lee".into(),
+        permissions: BuiltInRole::Owner.permissions(),
+    }
 }
 
 impl Site {

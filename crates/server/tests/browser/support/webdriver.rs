@@ -7,12 +7,12 @@ use std::{
     time::Duration,
 };
 
+pub use thirtyfour::{By, Key};
 use thirtyfour::{
     ChromiumLikeCapabilities, WebDriver, WebElement,
     common::capabilities::chrome::ChromeCapabilities,
     prelude::{DesiredCapabilities, ElementQueryable, ElementWaitable},
 };
-pub use thirtyfour::{By, Key};
 
 /// How long something may take to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -142,7 +142,8 @@ impl Browser {
 
     /// Waits until the text of an element contains `text`.
     pub async fn says(&self, css: &str, text: &str) {
-        let script = "return [...document.querySelectorAll(arguments[0])].some((it) => it.innerText.includes(arguments[1]))";
+        let script =
+            "return [...document.querySelectorAll(arguments[0])].some((it) => it.innerText.includes(arguments[1]))";
         self.until(script, vec![css.into(), text.into()]).await;
     }
 
@@ -214,12 +215,20 @@ impl Browser {
 
 fn capabilities(kind: Kind) -> ChromeCapabilities {
     let mut capabilities = DesiredCapabilities::chrome();
-    let arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1280,900", "--lang=en-GB"];
+    let arguments = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--window-size=1280,900",
+        "--lang=en-GB",
+    ];
     for argument in arguments {
         capabilities.add_arg(argument).unwrap();
     }
     if kind.narrow {
-        let screen = serde_json::json!({"deviceMetrics": {"width": 360, "height": 740, "pixelRatio": 1.0, "touch": true}});
+        let screen =
+            serde_json::json!({"deviceMetrics": {"width": 360, "height": 740, "pixelRatio": 1.0, "touch": true}});
         capabilities.add_experimental_option("mobileEmulation", screen).unwrap();
     }
     let script = if kind.without_script { 2 } else { 1 };

@@ -178,11 +178,8 @@ impl Browser {
         let request = request.extension(ConnectInfo(peer)).body(Body::from(body)).unwrap();
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        let answer = Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: String::from_utf8_lossy(&bytes).into_owned(),
-        };
+        let answer =
+            Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&bytes).into_owned() };
         for line in answer.set_cookies() {
             let (name, rest) = line.split_once('=').unwrap();
             let value = rest.split(';').next().unwrap();

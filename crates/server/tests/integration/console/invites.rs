@@ -93,7 +93,11 @@ async fn whoever_has_an_account_joins_with_their_password() {
     ann.post("/invites", &[("email", "sam@example.com"), ("roles", &member)]).await.leads_to("/invites");
     let path = ann.get("/invites?status=pending").await.invite_path();
     let mut sam = console.browser();
-    sam.get(&path).await.is(200).says("You have an account with this address already.").is_silent_about("name=\"name\"");
+    sam.get(&path)
+        .await
+        .is(200)
+        .says("You have an account with this address already.")
+        .is_silent_about("name=\"name\"");
     sam.post(&path, &[("password", "not the password")]).await.is(422).says("id=\"password-error\"");
     sam.post(&path, &[("password", PASSWORD)]).await.leads_to("/");
     sam.get("/users").await.is(200);
