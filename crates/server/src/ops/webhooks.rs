@@ -352,8 +352,7 @@ pub async fn header_values(app: &App, actor: &Actor, id: WebhookId) -> Result<Ve
     actor.require(Permission::WebhooksManage)?;
     let record = record(app, actor, id).await?;
     let headers = sealed::headers(&app.key, actor.workspace, id, record.headers_sealed.as_deref())?;
-    let text = |value: &http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    Ok(headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect())
+    Ok(headers.into_pairs())
 }
 
 /// After a commit: the engine forgets what it knew of the webhook, and open pages look again.
