@@ -3,10 +3,15 @@
 //! Dependencies point one way: `core ← db ← ops ← {api, console, delivery} ← cli`.
 
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
 pub mod crypt;
 pub mod db;
+pub mod delivery;
 pub mod error;
 pub mod ops;
+pub mod password;
+#[cfg(test)]
+mod testing;

@@ -116,11 +116,7 @@ pub async fn permissions(
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn granted(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    principal: PrincipalId,
-) -> Result<Permissions, DbError> {
+pub async fn granted(conn: &mut Conn, workspace: WorkspaceId, principal: PrincipalId) -> Result<Permissions, DbError> {
     let sql = "SELECT r.permissions AS permissions FROM role_members m JOIN roles r ON r.id = m.role_id \
                WHERE m.workspace_id = $1 AND m.principal_id = $2";
     let roles = conn.query(sql, &[workspace.into(), principal.to_string().into()]).await?;

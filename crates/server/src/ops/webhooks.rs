@@ -330,6 +330,31 @@ pub async fn held_count(app: &App, actor: &Actor, id: WebhookId) -> Result<u64, 
         .await?)
 }
 
+/// How many deliveries are owed to a webhook, held ones too: what deleting it would cancel. [`MAX_HELD_COUNT`] stands for that
+/// many or more.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn owed_count(app: &App, actor: &Actor, id: WebhookId) -> Result<u64, Error> {
+    actor.require(Permission::WebhooksView)?;
+    record(app, actor, id).await?;
+    Ok(app
+        .db
+        .read(move |conn| Box::pin(async move { db::deliveries::owed_count(conn, id, MAX_HELD_COUNT).await }))
+        .await?)
+}
+
+/// The custom headers with their values, for a form that keeps those that nobody typed anew. They are never shown.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn header_values(app: &App, actor: &Actor, id: WebhookId) -> Result<Vec<(String, String)>, Error> {
+    actor.require(Permission::WebhooksManage)?;
+    let record = record(app, actor, id).await?;
+    let headers = sealed::headers(&app.key, actor.workspace, id, record.headers_sealed.as_deref())?;
+    Ok(headers.into_pairs())
+}
+
 /// After a commit: the engine forgets what it knew of the webhook, and open pages look again.
 fn tell(app: &App, workspace: WorkspaceId, id: WebhookId) {
     app.wake.send(Signal::Changed(id));

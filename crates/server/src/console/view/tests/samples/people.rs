@@ -101,7 +101,6 @@ pub(super) fn readers() -> [(&'static str, InvitedReader); 3] {
     [
         ("accept-new", InvitedReader::New { name: Field::default(), password: Field::default() }),
         ("accept-known", InvitedReader::Known { password: Field::default() }),
-        ("accept-signed-in", InvitedReader::SignedIn),
     ]
 }
 

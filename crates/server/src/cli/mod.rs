@@ -1,0 +1,4 @@
+//! The commands of `bellwire`.
+
+pub mod bootstrap;
+pub mod listen;
