@@ -357,3 +357,6 @@ pub async fn delete(app: &App, actor: &Actor, id: ApiKeyId) -> Result<ApiKey, Er
     }
     Ok(key)
 }
+
+#[cfg(test)]
+mod tests;
