@@ -10,14 +10,14 @@ use bellwire_core::{
     time::Timestamp,
 };
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
 
 use crate::{
     clock::{Clock, Randomness},
     config::Config,
     crypt::MasterKey,
     db::Db,
-    ops::{api_keys::Uses, sign_in::Throttle},
+    ops::{api_keys::Uses, publish::Publishing, sign_in::Throttle},
 };
 
 /// Deliveries that may be in memory at once. What does not fit waits in the database.
@@ -49,12 +49,15 @@ pub struct Parts {
     pub node: NodeId,
     /// To the engine.
     pub wake: Wake,
+    /// Publishes that wait for the next commit.
+    pub publishing: Publishing,
     /// Slows down whoever guesses passwords.
     pub sign_ins: Throttle,
     /// API keys whose use was written down in the last minute.
     pub key_uses: Uses,
     /// To the open pages.
     pub live: broadcast::Sender<LiveChange>,
+    stopping: watch::Sender<bool>,
 }
 
 impl Deref for App {
@@ -80,9 +83,11 @@ impl App {
             retry: config.retry_policy(),
             node: random.id(clock.now()),
             wake: Wake { sender, room: Arc::new(Semaphore::new(ROOM)) },
+            publishing: Publishing::default(),
             sign_ins: Throttle::default(),
             key_uses: Uses::default(),
             live: broadcast::Sender::new(LIVE),
+            stopping: watch::Sender::new(false),
             config,
             db,
             clock,
@@ -90,6 +95,17 @@ impl App {
             key,
         }));
         (app, signals)
+    }
+
+    /// Says that the process is about to end.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Waits until the process is about to end: answers that would go on for ever end here.
+    pub async fn stopped(&self) {
+        // Fails only when the sender is gone, which `self` holds.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     /// Tells open pages of `workspace` that what `topic` lists has changed.

@@ -126,7 +126,7 @@ CREATE TABLE webhooks (
     failing_since BIGINT,
     failing_attempts BIGINT NOT NULL DEFAULT 0, -- failed attempts since then
     last_error TEXT COLLATE "C", -- JSON: at, message, delivery_id
-    cancel_before BIGINT NOT NULL DEFAULT 0, -- pending deliveries made until then count as cancelled ("skip what was missed")
+    cancel_before BIGINT NOT NULL DEFAULT 0, -- pending deliveries made until then count as cancelled ("skip what was missed"); negative: and none are left
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     deleted_at BIGINT
@@ -203,6 +203,7 @@ CREATE TABLE deliveries (
     updated_at BIGINT NOT NULL
 );
 CREATE INDEX deliveries_due ON deliveries (webhook_id, due_at, id) WHERE state = 'pending';
+CREATE INDEX deliveries_tests ON deliveries (due_at) WHERE state = 'pending' AND reason = 'test';
 CREATE INDEX deliveries_by_webhook ON deliveries (webhook_id, created_at, id);
 CREATE INDEX deliveries_by_event ON deliveries (event_id);
 

@@ -12,20 +12,30 @@
 //! On PostgreSQL a transaction runs on a task of its own, so that a caller who goes away can't leave it half done.
 
 pub mod api_keys;
+pub mod attempts;
+pub mod deliveries;
 pub mod dialect;
+pub mod event_views;
 pub mod events;
+pub mod health;
+pub mod idempotency_keys;
 pub mod invites;
+pub mod leases;
 mod migrate;
 pub mod page;
 mod postgres;
 pub mod principals;
+pub mod prune;
+pub mod recent;
 pub mod roles;
 pub mod sessions;
 mod sqlite;
+pub mod status_changes;
 #[cfg(test)]
 mod tests;
 pub mod users;
 mod value;
+pub mod webhooks;
 pub mod workspaces;
 
 use std::{future::Future, pin::Pin};

@@ -56,7 +56,7 @@ pub struct NewApiKey {
 fn new_secret(random: &Randomness) -> String {
     let text = format!("{PREFIX}{}", crypt::token(random));
     let checksum = checksum(&text);
-    text + &checksum
+    text + checksum.as_str()
 }
 
 fn checksum(text: &str) -> String {

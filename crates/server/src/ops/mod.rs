@@ -7,12 +7,19 @@
 
 pub mod api_keys;
 mod authority;
+pub mod deliveries;
+pub mod events;
 pub mod invites;
 pub mod journal;
+pub mod overview;
+pub mod publish;
 pub mod roles;
 pub mod setup;
 pub mod sign_in;
+#[cfg(test)]
+mod tests;
 pub mod users;
+pub mod webhooks;
 pub mod workspaces;
 
 use bellwire_core::{

@@ -1,0 +1,341 @@
+//! Leases: which node has which pending deliveries in memory, and until when.
+//!
+//! A pending delivery is due at `due_at`. A node that takes it moves `due_at` to the end of its lease and writes itself into
+//! `leased_by`; if the node dies, the delivery is due again when the lease ends, and needs no rescuer. `held` and "skipped" are
+//! not stored: a claim passes over the deliveries of inactive webhooks and those made until `cancel_before`, except tests
+//! and what somebody resends.
+//!
+//! Claims repeat their conditions on the updated row, so that two nodes of PostgreSQL never both get a delivery.
+
+use std::collections::{HashMap, HashSet};
+
+use bellwire_core::{
+    catalogue::EventType,
+    delivery::Reason,
+    event::Body,
+    id::{DeliveryId, EventId, NodeId, WebhookId, WorkspaceId},
+    time::Timestamp,
+};
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::{
+    Conn, DbError, Row, Value,
+    dialect::{
+        Column::{Int, Text},
+        Many,
+    },
+};
+
+/// A delivery that was claimed, with what is sent.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Which.
+    pub id: DeliveryId,
+    /// To whom.
+    pub webhook: WebhookId,
+    /// Where.
+    pub workspace: WorkspaceId,
+    /// The event.
+    pub event: EventId,
+    /// The request's body.
+    pub body: Bytes,
+    /// Why the next attempt is made.
+    pub reason: Reason,
+    /// Automatic attempts made so far.
+    pub tries: u32,
+    /// All attempts made so far.
+    pub attempts: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What a claim for one webhook got.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// For whom.
+    pub webhook: WebhookId,
+    /// Which; no more than there was room for.
+    pub ids: HashSet<DeliveryId>,
+    /// When to look again: the earliest `due_at` that is left; `None` when nothing is left or the webhook is not active.
+    pub next: Option<Timestamp>,
+}
+
+/// Leases up to `room` due deliveries of a webhook to `node` until `until`, the longest due first.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn claim(
+    conn: &mut Conn,
+    node: NodeId,
+    webhook: WebhookId,
+    now: Timestamp,
+    until: Timestamp,
+    room: u32,
+) -> Result<Claim, DbError> {
+    let sql = "SELECT cancel_before FROM webhooks WHERE id = $1 AND status = 'active' AND deleted_at IS NULL";
+    let mut claim = Claim { webhook, ids: HashSet::new(), next: None };
+    let Some(row) = conn.query_opt(sql, &[webhook.into()]).await? else { return Ok(claim) };
+    let cancel_before: Timestamp = row.get("cancel_before")?;
+    let sql = "UPDATE deliveries SET due_at = $1, leased_by = $2 WHERE id IN (\
+                 SELECT id FROM deliveries WHERE webhook_id = $3 AND state = 'pending' AND due_at <= $4 \
+                 AND (created_at > $5 OR reason <> 'automatic') ORDER BY due_at, id LIMIT $6) \
+               AND state = 'pending' AND due_at <= $4 RETURNING id";
+    let parameters =
+        [until.into(), node.into(), webhook.into(), now.into(), cancel_before.into(), i64::from(room).into()];
+    for row in conn.query(sql, &parameters).await? {
+        claim.ids.insert(row.get("id")?);
+    }
+    let sql =
+        "SELECT MIN(due_at) AS due_at FROM deliveries WHERE webhook_id = $1 AND state = 'pending' AND due_at > $2";
+    let next = if claim.ids.len() < room as usize { now } else { Timestamp::from_micros(i64::MIN) };
+    claim.next = conn.query_one(sql, &[webhook.into(), next.into()]).await?.get("due_at")?;
+    Ok(claim)
+}
+
+/// As [`claim`], for the tests of all webhooks: they are sent to inactive ones too.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn claim_tests(
+    conn: &mut Conn,
+    node: NodeId,
+    now: Timestamp,
+    until: Timestamp,
+    room: u32,
+) -> Result<Vec<Claim>, DbError> {
+    let sql = "UPDATE deliveries SET due_at = $1, leased_by = $2 WHERE id IN (\
+                 SELECT d.id FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id \
+                 WHERE d.state = 'pending' AND d.reason = 'test' AND d.due_at <= $3 AND w.deleted_at IS NULL \
+                 ORDER BY d.due_at LIMIT $4) \
+               AND state = 'pending' AND due_at <= $3 RETURNING id, webhook_id";
+    let mut claims: HashMap<WebhookId, HashSet<DeliveryId>> = HashMap::new();
+    for row in conn.query(sql, &[until.into(), node.into(), now.into(), i64::from(room).into()]).await? {
+        claims.entry(row.get("webhook_id")?).or_default().insert(row.get("id")?);
+    }
+    Ok(claims.into_iter().map(|(webhook, ids)| Claim { webhook, ids, next: None }).collect())
+}
+
+/// Reads what was claimed, with the bodies. Whatever was pruned meanwhile is missing.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn load(conn: &mut Conn, node: NodeId, until: Timestamp, claims: &[Claim]) -> Result<Vec<Claimed>, DbError> {
+    let sql = "SELECT d.id AS id, d.workspace_id AS workspace_id, d.event_id AS event_id, d.reason AS reason, \
+                 d.tries AS tries, d.attempts AS attempts, d.created_at AS created_at, e.sequence AS sequence, \
+                 e.type AS type, e.actor AS actor, e.data AS data, e.occurred_at AS occurred_at, \
+                 e.correlation_id AS correlation_id, e.test AS test \
+               FROM deliveries d JOIN events e ON e.id = d.event_id \
+               WHERE d.webhook_id = $1 AND d.state = 'pending' AND d.due_at = $2 AND d.leased_by = $3 ORDER BY d.id";
+    let mut bodies: HashMap<EventId, Bytes> = HashMap::new();
+    let mut loaded = Vec::new();
+    for claim in claims.iter().filter(|claim| !claim.ids.is_empty()) {
+        for row in conn.query(sql, &[claim.webhook.into(), until.into(), node.into()]).await? {
+            let id = row.get("id")?;
+            if !claim.ids.contains(&id) {
+                continue;
+            }
+            let (event, workspace) = (row.get("event_id")?, row.get("workspace_id")?);
+            let body = match bodies.get(&event) {
+                Some(body) => body.clone(),
+                None => bodies.entry(event).or_insert(to_body(&row, event, workspace)?).clone(),
+            };
+            loaded.push(Claimed {
+                id,
+                webhook: claim.webhook,
+                workspace,
+                event,
+                body,
+                reason: row.parse("reason")?,
+                tries: row.get("tries")?,
+                attempts: row.get("attempts")?,
+                created_at: row.get("created_at")?,
+            });
+        }
+    }
+    Ok(loaded)
+}
+
+/// The same bytes as when the event was written.
+fn to_body(row: &Row, id: EventId, workspace_id: WorkspaceId) -> Result<Bytes, DbError> {
+    let raw = |column: &str| {
+        RawValue::from_string(row.get(column)?).map_err(|error| DbError::corrupt(column, &error.to_string()))
+    };
+    let (actor, data) = (raw("actor")?, raw("data")?);
+    let event_type: EventType = row.parse("type")?;
+    let body = Body {
+        id,
+        event_type: event_type.as_str(),
+        timestamp: row.get("occurred_at")?,
+        workspace_id,
+        sequence: row.get("sequence")?,
+        actor: &actor,
+        data: &data,
+        correlation_id: row.get("correlation_id")?,
+        test: row.get("test")?,
+    };
+    Ok(body.to_bytes().into())
+}
+
+const DELIVERED: Many = Many {
+    sqlite: "UPDATE deliveries SET state = 'delivered', leased_by = NULL, prior_state = NULL, prior_due_at = NULL, \
+             tries = $2, attempts = $3, updated_at = $4 WHERE id = $1",
+    postgres: "UPDATE deliveries d SET state = 'delivered', leased_by = NULL, prior_state = NULL, prior_due_at = NULL, \
+               tries = t.b, attempts = t.c, updated_at = t.d \
+               FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS t (a, b, c, d) WHERE d.id = t.a",
+    columns: &[Text, Int, Int, Int],
+};
+
+const UNDELIVERED: Many = Many {
+    sqlite: "UPDATE deliveries SET state = $2, due_at = $3, leased_by = NULL, reason = 'automatic', prior_state = NULL, \
+             prior_due_at = NULL, tries = $4, attempts = $5, updated_at = $6 \
+             WHERE id = $1 AND leased_by = $7 AND state = 'pending'",
+    postgres: "UPDATE deliveries d SET state = t.b, due_at = t.c, leased_by = NULL, reason = 'automatic', prior_state = NULL, \
+               prior_due_at = NULL, tries = t.d, attempts = t.e, updated_at = t.f \
+               FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[]) \
+               AS t (a, b, c, d, e, f, g) WHERE d.id = t.a AND d.leased_by = t.g AND d.state = 'pending'",
+    columns: &[Text, Text, Int, Int, Int, Int, Text],
+};
+
+const RESTORED: Many = Many {
+    sqlite: "UPDATE deliveries SET state = COALESCE(prior_state, 'pending'), due_at = COALESCE(prior_due_at, $2), \
+             leased_by = NULL, reason = 'automatic', prior_state = NULL, prior_due_at = NULL, attempts = $3, updated_at = $2 \
+             WHERE id = $1 AND leased_by = $4 AND state = 'pending'",
+    postgres: "UPDATE deliveries d SET state = COALESCE(d.prior_state, 'pending'), due_at = COALESCE(d.prior_due_at, t.b), \
+               leased_by = NULL, reason = 'automatic', prior_state = NULL, prior_due_at = NULL, attempts = t.c, updated_at = t.b \
+               FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[]) AS t (a, b, c, d) \
+               WHERE d.id = t.a AND d.leased_by = t.d AND d.state = 'pending'",
+    columns: &[Text, Int, Int, Text],
+};
+
+const RELEASED: Many = Many {
+    sqlite: "UPDATE deliveries SET due_at = $2, leased_by = NULL WHERE id = $1 AND leased_by = $3 AND state = 'pending'",
+    postgres: "UPDATE deliveries d SET due_at = t.b, leased_by = NULL \
+               FROM UNNEST($1::text[], $2::bigint[], $3::text[]) AS t (a, b, c) \
+               WHERE d.id = t.a AND d.leased_by = t.c AND d.state = 'pending'",
+    columns: &[Text, Int, Text],
+};
+
+/// What becomes of one delivery; see [`bellwire_core::delivery::Next`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Delivered, whoever holds the lease.
+    Delivered,
+    /// Pending; due at this time.
+    Retry(Timestamp),
+    /// Failed.
+    Failed,
+    /// As it was before the attempt; what was pending by the schedule is due now.
+    Restored,
+}
+
+/// One delivery after an attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Settled {
+    /// Which.
+    pub id: DeliveryId,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// Automatic attempts made, this one included.
+    pub tries: u32,
+    /// All attempts made, this one included.
+    pub attempts: u32,
+    /// When the attempt ended.
+    pub at: Timestamp,
+}
+
+/// Writes what became of deliveries, and gives the leases back. Except for a success, nothing is written for what another
+/// node has taken meanwhile.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn settle(conn: &mut Conn, node: NodeId, settled: &[Settled]) -> Result<(), DbError> {
+    let (mut delivered, mut undelivered, mut restored) = (Vec::with_capacity(settled.len()), Vec::new(), Vec::new());
+    for Settled { id, fate, tries, attempts, at } in settled {
+        let (id, tries, attempts): (Value, Value, Value) = ((*id).into(), (*tries).into(), (*attempts).into());
+        match fate {
+            Fate::Delivered => delivered.push(vec![id, tries, attempts, (*at).into()]),
+            Fate::Restored => restored.push(vec![id, (*at).into(), attempts, node.into()]),
+            Fate::Retry(due) => {
+                let row = vec![id, "pending".into(), (*due).into(), tries, attempts, (*at).into(), node.into()];
+                undelivered.push(row);
+            }
+            Fate::Failed => {
+                let row = vec![id, "failed".into(), (*at).into(), tries, attempts, (*at).into(), node.into()];
+                undelivered.push(row);
+            }
+        }
+    }
+    conn.many(&DELIVERED, delivered).await?;
+    conn.many(&UNDELIVERED, undelivered).await?;
+    conn.many(&RESTORED, restored).await?;
+    Ok(())
+}
+
+/// Gives leases back without an attempt: the deliveries are due again at `due`.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn release(conn: &mut Conn, node: NodeId, ids: &[DeliveryId], due: Timestamp) -> Result<(), DbError> {
+    let rows = ids.iter().map(|id| vec![(*id).into(), due.into(), node.into()]).collect();
+    conn.many(&RELEASED, rows).await.map(drop)
+}
+
+/// What is pending of one webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Which.
+    pub webhook: WebhookId,
+    /// The earliest `due_at`: a time that has passed, a retry's time, or the end of a lease.
+    pub due_at: Timestamp,
+    /// Whether it is active: what is due can be sent.
+    pub active: bool,
+}
+
+/// The webhooks after `after` that have something pending, in the order of their ids; at most `limit`.
+///
+/// One step in an index for each webhook, however many deliveries it has.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn pending(conn: &mut Conn, after: Option<WebhookId>, limit: u32) -> Result<Vec<Pending>, DbError> {
+    let sql = "WITH RECURSIVE walk (id, n) AS (\
+                 SELECT (SELECT MIN(webhook_id) FROM deliveries WHERE state = 'pending' AND webhook_id > $1), CAST(1 AS BIGINT) \
+                 UNION ALL \
+                 SELECT (SELECT MIN(webhook_id) FROM deliveries WHERE state = 'pending' AND webhook_id > walk.id), n + 1 \
+                 FROM walk WHERE walk.id IS NOT NULL AND n < CAST($2 AS BIGINT)) \
+               SELECT walk.id AS id, \
+                 (SELECT MIN(due_at) FROM deliveries WHERE state = 'pending' AND webhook_id = walk.id) AS due_at, \
+                 w.status AS status, w.deleted_at AS deleted_at \
+               FROM walk LEFT JOIN webhooks w ON w.id = walk.id WHERE walk.id IS NOT NULL ORDER BY walk.id";
+    let after = after.map_or_else(String::new, |id| id.to_string());
+    let rows = conn.query(sql, &[after.into(), i64::from(limit).into()]).await?;
+    rows.iter()
+        .map(|row| {
+            let status: Option<String> = row.get("status")?;
+            let deleted: Option<Timestamp> = row.get("deleted_at")?;
+            let active = deleted.is_none() && status.as_deref() == Some("active");
+            Ok(Pending { webhook: row.get("id")?, due_at: row.get("due_at")?, active })
+        })
+        .collect()
+}
+
+/// Ends the leases that other nodes hold on deliveries of these webhooks: when it is known that no other node lives, which
+/// on SQLite is always so, for one process owns the file. Returns how many there were.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn end_leases_of_others(
+    conn: &mut Conn,
+    node: NodeId,
+    webhooks: &[WebhookId],
+    now: Timestamp,
+) -> Result<u64, DbError> {
+    let sql = "UPDATE deliveries SET due_at = $1, leased_by = NULL \
+               WHERE webhook_id = $2 AND state = 'pending' AND due_at > $1 AND leased_by <> $3";
+    let mut ended = 0;
+    for webhook in webhooks {
+        ended += conn.execute(sql, &[now.into(), (*webhook).into(), node.into()]).await?;
+    }
+    Ok(ended)
+}

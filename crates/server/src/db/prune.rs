@@ -1,0 +1,44 @@
+//! Deletes what is old, a little at a time.
+//!
+//! Ids begin with the time at which they were made, so "older than" is a range of the primary key and needs no other index.
+
+use bellwire_core::{
+    id::{DeliveryId, EventId},
+    time::Timestamp,
+};
+
+use super::{Conn, DbError};
+
+/// Deletes up to `limit` deliveries made before `before`, with their attempts; then up to `limit` events. Returns how many rows of
+/// the two were deleted: zero when nothing is left to do.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn history(conn: &mut Conn, before: Timestamp, limit: u32) -> Result<u64, DbError> {
+    let (delivery, event) = (DeliveryId::new(before, [0; 10]), EventId::new(before, [0; 10]));
+    let limit = i64::from(limit);
+    let sql =
+        "DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE id < $1 ORDER BY id LIMIT $2)";
+    conn.execute(sql, &[delivery.into(), limit.into()]).await?;
+    let sql = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE id < $1 ORDER BY id LIMIT $2)";
+    let deliveries = conn.execute(sql, &[delivery.into(), limit.into()]).await?;
+    if deliveries > 0 {
+        return Ok(deliveries);
+    }
+    let sql = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id < $1 ORDER BY id LIMIT $2)";
+    conn.execute(sql, &[event.into(), limit.into()]).await
+}
+
+/// Deletes sessions that have ended by `now` and idempotency keys made before `keys_before`.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn short_lived(conn: &mut Conn, now: Timestamp, keys_before: Timestamp, limit: u32) -> Result<u64, DbError> {
+    let limit = i64::from(limit);
+    let sql =
+        "DELETE FROM sessions WHERE token_hash IN (SELECT token_hash FROM sessions WHERE expires_at <= $1 LIMIT $2)";
+    let sessions = conn.execute(sql, &[now.into(), limit.into()]).await?;
+    let sql = "DELETE FROM idempotency_keys WHERE (workspace_id, key) IN \
+               (SELECT workspace_id, key FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
+    Ok(sessions + conn.execute(sql, &[keys_before.into(), limit.into()]).await?)
+}

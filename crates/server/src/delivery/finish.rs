@@ -1,0 +1,312 @@
+//! Writes what became of deliveries: attempts, new states, the health of webhooks.
+//!
+//! One task, one transaction at a time. It writes all that has come in while the transaction before was being committed, so that
+//! batches grow with the load and a lone delivery is written at once. A healthy webhook that goes on answering costs an
+//! attempt and a state, nothing else. When the database can't be reached it waits and tries again: the places of what it holds
+//! stay taken, and so nothing piles up behind it.
+//!
+//! Webhooks that are gone are turned off before the outcomes are written: a crash in between leaves leases that end, not
+//! deliveries that are sent to who asked for no more.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use bellwire_core::{
+    delivery::{self, Health, Next, Outcome, Reason},
+    id::{DeliveryId, WebhookId, WorkspaceId},
+    retry::Jitter,
+    time::Timestamp,
+};
+use futures_util::future::join_all;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{agenda::Agenda, lane::Lane, send::Answer, tick};
+use crate::{
+    app::{App, Owed},
+    db::{
+        self, Conn, DbError,
+        attempts::{AttemptResult, NewAttempt},
+        health::{HealthRow, LastError},
+        leases::{Fate, Settled},
+    },
+};
+
+/// Outcomes in one transaction at the most: bounds how long it keeps others from writing.
+const BATCH: usize = 1_024;
+/// How long to wait after the database failed.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Open pages are told of changes no more often.
+const LIVE: Duration = Duration::from_millis(250);
+
+/// What a lane is done with. Its place in memory is free when this is dropped.
+pub(super) enum Finished {
+    /// There was an attempt.
+    Attempt(Box<Attempted>),
+    /// There was none: it is due again at this time.
+    Release(Owed, Timestamp),
+}
+
+/// An attempt that has ended.
+pub(super) struct Attempted {
+    pub(super) owed: Owed,
+    pub(super) lane: Arc<Lane>,
+    pub(super) started_at: Timestamp,
+    pub(super) ended_at: Timestamp,
+    pub(super) outcome: Outcome,
+    /// When there was one.
+    pub(super) answer: Option<Answer>,
+}
+
+/// Runs until nobody can hand in anything any more.
+pub(super) async fn run(app: App, agenda: Arc<Agenda>, mut finished: UnboundedReceiver<Finished>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut news = News::default();
+    loop {
+        tokio::select! {
+            biased;
+            count = finished.recv_many(&mut batch, BATCH) => if count == 0 { break },
+            () = news.due(&app) => {
+                news.tell(&app);
+                continue;
+            }
+        }
+        write(&app, &agenda, &batch, &mut news).await;
+        batch.clear();
+        if app.clock.now() >= news.next {
+            news.tell(&app);
+        }
+    }
+    news.tell(&app);
+}
+
+async fn write(app: &App, agenda: &Agenda, batch: &[Finished], news: &mut News) {
+    turn_off_gone(app, batch).await;
+    // A fault in one row must not keep the others from being written.
+    let mut parts: Vec<&[Finished]> = vec![batch];
+    while let Some(part) = parts.pop() {
+        let (plan, notes) = Plan::of(app, part);
+        match app.db.write(move |conn| Box::pin(async move { plan.write(conn).await })).await {
+            Ok(changed) => {
+                after(part, &changed, news);
+                notes.into_iter().for_each(|(webhook, at)| agenda.note(webhook, at));
+            }
+            Err(DbError::Fault(detail)) if part.len() == 1 => {
+                tracing::error!(detail, "an outcome can't be written; the delivery is sent again when its lease ends");
+            }
+            Err(DbError::Fault(_)) => {
+                let (first, second) = part.split_at(part.len() / 2);
+                parts.extend([second, first]);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "outcomes can't be written yet");
+                app.clock.sleep_until(app.clock.now().saturating_add(PAUSE)).await;
+                parts.push(part);
+            }
+        }
+    }
+}
+
+/// What is to be written of a batch.
+struct Plan {
+    node: bellwire_core::id::NodeId,
+    attempts: Vec<NewAttempt>,
+    settled: Vec<Settled>,
+    released: BTreeMap<Timestamp, Vec<DeliveryId>>,
+    health: BTreeMap<WebhookId, Vec<Sign>>,
+}
+
+/// What an attempt says of its webhook.
+enum Sign {
+    Good,
+    Bad { reason: Reason, error: LastError },
+}
+
+impl Plan {
+    /// The second value says what will be due when, for the agenda.
+    fn of(app: &App, batch: &[Finished]) -> (Self, Vec<(WebhookId, Timestamp)>) {
+        let mut notes = Vec::new();
+        let mut plan = Self {
+            node: app.node,
+            attempts: Vec::with_capacity(batch.len()),
+            settled: Vec::with_capacity(batch.len()),
+            released: BTreeMap::new(),
+            health: BTreeMap::new(),
+        };
+        for finished in batch {
+            match finished {
+                Finished::Attempt(attempted) => {
+                    let due = plan.add(app, attempted);
+                    notes.extend(due.map(|due| (attempted.owed.webhook, due)));
+                }
+                Finished::Release(owed, due) => {
+                    plan.released.entry(*due).or_default().push(owed.id);
+                    notes.push((owed.webhook, *due));
+                }
+            }
+        }
+        // In one order everywhere, so that two nodes don't wait for each other's rows in a circle.
+        plan.settled.sort_unstable_by_key(|settled| settled.id);
+        (plan, notes)
+    }
+
+    /// Returns when it is due again.
+    fn add(&mut self, app: &App, attempted: &Attempted) -> Option<Timestamp> {
+        let Attempted { owed, lane, started_at, ended_at, outcome, answer } = attempted;
+        let jitter = Jitter::new(if outcome.is_success() { 0.5 } else { app.random.fraction() });
+        let next = delivery::next(owed.tries, owed.reason, outcome, *ended_at, jitter, &app.retry);
+        let automatic = u32::from(owed.reason == Reason::Automatic);
+        let (fate, tries) = match next {
+            Next::Delivered => (Fate::Delivered, automatic),
+            Next::Retry { at } => (Fate::Retry(at), automatic),
+            Next::Failed => (Fate::Failed, automatic),
+            Next::Gone | Next::Restore => (Fate::Restored, 0),
+        };
+        let (tries, attempts) = (owed.tries.saturating_add(tries), owed.attempts.saturating_add(1));
+        self.settled.push(Settled { id: owed.id, fate, tries, attempts, at: *ended_at });
+        self.attempts.push(NewAttempt {
+            delivery: owed.id,
+            number: attempts,
+            reason: owed.reason,
+            started_at: *started_at,
+            duration: ended_at.as_micros().saturating_sub(started_at.as_micros()).max(0),
+            result: match (outcome, answer) {
+                (Outcome::Answered { status, .. }, Some(answer)) => AttemptResult::Answered {
+                    status: *status,
+                    headers: answer.headers.clone(),
+                    body: answer.body.clone(),
+                },
+                (Outcome::Answered { status, .. }, None) => {
+                    AttemptResult::Answered { status: *status, headers: "[]".to_owned(), body: Vec::new() }
+                }
+                (Outcome::Error(error), _) => AttemptResult::Error { code: error.code(), message: error.to_string() },
+            },
+        });
+        if !outcome.is_success() {
+            let sign = Sign::Bad { reason: owed.reason, error: last_error(attempted) };
+            self.health.entry(lane.webhook).or_default().push(sign);
+        } else if !lane.is_healthy(*ended_at) {
+            self.health.entry(lane.webhook).or_default().push(Sign::Good);
+        }
+        match fate {
+            Fate::Retry(at) => Some(at),
+            Fate::Restored => Some(*ended_at),
+            Fate::Delivered | Fate::Failed => None,
+        }
+    }
+
+    /// Returns the webhooks whose health changed.
+    async fn write(self, conn: &mut Conn) -> Result<BTreeSet<WebhookId>, DbError> {
+        db::attempts::insert(conn, self.attempts).await?;
+        db::leases::settle(conn, self.node, &self.settled).await?;
+        for (due, ids) in &self.released {
+            db::leases::release(conn, self.node, ids, *due).await?;
+        }
+        let mut changed = BTreeSet::new();
+        for (webhook, signs) in self.health {
+            let Some(before) = db::health::get(conn, webhook).await? else { continue };
+            let after = signs.into_iter().fold(before.clone(), judge);
+            if after != before {
+                db::health::set(conn, webhook, &after).await?;
+            }
+            if after.health != before.health {
+                changed.insert(webhook);
+            }
+        }
+        Ok(changed)
+    }
+}
+
+/// A webhook's health after an attempt. That it has failed for too long is the [`tick`]'s to see.
+fn judge(health: HealthRow, sign: Sign) -> HealthRow {
+    match sign {
+        Sign::Good => HealthRow { health: Health::Ok, failing_since: None, failing_attempts: 0, last_error: None },
+        Sign::Bad { reason: Reason::Test, .. } => health,
+        Sign::Bad { error, .. } => HealthRow {
+            health: Health::Failing,
+            failing_since: Some(health.failing_since.unwrap_or(error.at)),
+            failing_attempts: health.failing_attempts.saturating_add(1),
+            last_error: Some(error),
+        },
+    }
+}
+
+fn last_error(attempted: &Attempted) -> LastError {
+    let (message, code) = match &attempted.outcome {
+        Outcome::Answered { status, .. } => {
+            let name = http::StatusCode::from_u16(*status).ok().and_then(|status| status.canonical_reason());
+            (name.map_or_else(|| status.to_string(), |name| format!("{status} {name}")), None)
+        }
+        Outcome::Error(error) => (error.to_string(), Some(error.code().to_owned())),
+    };
+    LastError { at: attempted.ended_at, message, delivery_id: attempted.owed.id, code }
+}
+
+/// What follows from a commit.
+fn after(written: &[Finished], changed: &BTreeSet<WebhookId>, news: &mut News) {
+    for finished in written {
+        let Finished::Attempt(attempted) = finished else { continue };
+        let Attempted { owed, lane, ended_at, outcome, .. } = &**attempted;
+        news.deliveries.insert(owed.workspace);
+        if changed.contains(&owed.webhook) {
+            news.webhooks.insert(owed.workspace);
+        }
+        if !outcome.is_success() {
+            lane.unsure();
+        } else if !lane.is_healthy(*ended_at) {
+            lane.healthy(*ended_at);
+        }
+    }
+}
+
+/// Turns off webhooks whose receivers answered `410 Gone`. When that fails, the next attempt is answered the same.
+async fn turn_off_gone(app: &App, batch: &[Finished]) {
+    let mut gone: HashMap<WebhookId, &Attempted> = HashMap::new();
+    for finished in batch {
+        if let Finished::Attempt(attempted) = finished
+            && attempted.owed.reason != Reason::Test
+            && matches!(attempted.outcome, Outcome::Answered { status: 410, .. })
+        {
+            gone.insert(attempted.owed.webhook, attempted);
+        }
+    }
+    let turned_off = gone
+        .into_iter()
+        .map(|(webhook, attempted)| tick::turn_off_gone(app, attempted.owed.workspace, webhook, last_error(attempted)));
+    for result in join_all(turned_off).await {
+        if let Err(error) = result {
+            error.log();
+        }
+    }
+}
+
+/// What open pages are to be told of.
+#[derive(Default)]
+struct News {
+    deliveries: BTreeSet<WorkspaceId>,
+    webhooks: BTreeSet<WorkspaceId>,
+    /// Not before.
+    next: Timestamp,
+}
+
+impl News {
+    /// Waits until there is something to tell and its time has come.
+    async fn due(&self, app: &App) {
+        if self.deliveries.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        app.clock.sleep_until(self.next).await;
+    }
+
+    fn tell(&mut self, app: &App) {
+        for workspace in std::mem::take(&mut self.deliveries) {
+            app.changed(workspace, "deliveries");
+        }
+        for workspace in std::mem::take(&mut self.webhooks) {
+            app.changed(workspace, "webhooks");
+        }
+        self.next = app.clock.now().saturating_add(LIVE);
+    }
+}

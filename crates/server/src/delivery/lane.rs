@@ -1,0 +1,505 @@
+//! A lane: the deliveries of one webhook that are in memory, and the workers that send them.
+//!
+//! Each webhook has its own, so that a receiver that hangs costs itself and nobody else. A worker takes the next delivery, sends
+//! it over the connection that it keeps, hands the outcome to `finish`, and goes on until there is nothing left. How many work at
+//! once is the lane's *width*: it begins small, grows by one with every answer, and is halved when the receiver
+//! doesn't answer, breaks off or asks for rest.
+//!
+//! What always holds:
+//! - A delivery in memory holds a place; when places are scarce, a lane keeps only what it can send in a few seconds, and gives
+//!   the leases of the rest back to the database.
+//! - Nothing is sent whose lease could end during the exchange: it is dropped, and the sweep finds it again.
+//! - Nothing is sent to an inactive or deleted webhook but tests; leases are given back.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bellwire_core::{
+    delivery::{Outcome, parse_retry_after},
+    id::{WebhookId, WorkspaceId},
+    time::Timestamp,
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{
+    Shared,
+    dial::Failure,
+    finish::{Attempted, Finished},
+    send::{self, Connection},
+    target::Target,
+};
+use crate::{
+    app::{Owed, ROOM},
+    db,
+};
+
+/// Exchanges at once, at the most.
+pub(super) const MAX_WIDTH: usize = 32;
+/// Exchanges at once with a receiver that is not known yet.
+const FIRST_WIDTH: usize = 2;
+/// Exchanges at once in one workspace.
+const MAX_IN_WORKSPACE: usize = 4_096;
+/// What a lane that answers may hold when places are not scarce: claims fill it up to here.
+const QUEUE: usize = 1_024;
+/// A delivery whose lease ends sooner is not sent any more: an exchange lasts 15 s at the most, and its outcome must be written.
+const LEASE_MARGIN: Duration = Duration::from_secs(20);
+/// How long an idle connection is kept, and a lane without work.
+const IDLE: Duration = Duration::from_secs(30);
+/// How long a webhook that answered counts as healthy without asking the database.
+const HEALTHY: Duration = Duration::from_secs(30);
+/// How long to wait when this machine has no more sockets.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) struct Lane {
+    pub(super) webhook: WebhookId,
+    in_workspace: Arc<AtomicUsize>,
+    healthy_until: AtomicI64,
+    state: Mutex<State>,
+}
+
+struct State {
+    queue: VecDeque<Owed>,
+    idle: Vec<Parked>,
+    running: usize,
+    width: usize,
+    target: Known,
+    /// Counts changes of the webhook, so that a read that began before one is not believed.
+    changes: u64,
+    loading: bool,
+    /// There is more in the database than was fetched.
+    backlog: bool,
+    /// With a rate limit: when the next request may be made.
+    slot: Timestamp,
+    /// Exchanges that ended in this second, and in the one before.
+    ended: usize,
+    recent: usize,
+    used_at: Timestamp,
+}
+
+#[derive(Clone)]
+enum Known {
+    Nothing,
+    Deleted,
+    Is(Arc<Target>),
+}
+
+/// A connection that nobody uses. All of the engine share a number of places for them.
+struct Parked {
+    open: Open,
+    since: Timestamp,
+    _place: OwnedSemaphorePermit,
+}
+
+/// A connection and where it goes to.
+struct Open {
+    connection: Connection,
+    target: Arc<Target>,
+}
+
+/// What a worker tells its lane of the exchange that it has ended.
+#[derive(Clone, Copy)]
+enum Ended {
+    Answered,
+    Strained,
+}
+
+/// What a worker does next.
+struct Job {
+    owed: Owed,
+    target: Arc<Target>,
+    open: Option<Open>,
+    /// Not before.
+    at: Option<Timestamp>,
+}
+
+impl Lane {
+    pub(super) fn new(webhook: WebhookId, in_workspace: Arc<AtomicUsize>, now: Timestamp) -> Self {
+        let state = State {
+            queue: VecDeque::new(),
+            idle: Vec::new(),
+            running: 0,
+            width: FIRST_WIDTH,
+            target: Known::Nothing,
+            changes: 0,
+            loading: false,
+            backlog: false,
+            slot: now,
+            ended: 0,
+            recent: 0,
+            used_at: now,
+        };
+        Self { webhook, in_workspace, healthy_until: AtomicI64::new(i64::MIN), state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes deliveries in.
+    pub(super) fn push(self: &Arc<Self>, shared: &Arc<Shared>, owed: impl IntoIterator<Item = Owed>, backlog: bool) {
+        let mut state = self.state();
+        state.queue.extend(owed);
+        state.backlog |= backlog;
+        self.trim(shared, &mut state);
+        self.advance(shared, &mut state);
+    }
+
+    /// Puts workers to work.
+    fn advance(self: &Arc<Self>, shared: &Arc<Shared>, state: &mut State) {
+        if state.queue.is_empty() {
+            return;
+        }
+        if matches!(state.target, Known::Nothing) {
+            self.load(shared, state);
+            return;
+        }
+        let wanted = state.queue.len().min(state.width).saturating_sub(state.running);
+        for _ in 0..wanted {
+            self.hire(shared, state);
+        }
+    }
+
+    fn hire(self: &Arc<Self>, shared: &Arc<Shared>, state: &mut State) {
+        if self.in_workspace.fetch_add(1, Relaxed) >= MAX_IN_WORKSPACE {
+            self.in_workspace.fetch_sub(1, Relaxed); // the next tick tries again
+            return;
+        }
+        state.running += 1;
+        let (shared, lane) = (Arc::clone(shared), Arc::clone(self));
+        // The worker is made inside its task: a runtime that is shutting down drops the task here, under the lock.
+        tokio::spawn(async move { Worker { shared, lane, working: true }.work().await });
+    }
+
+    /// When places are scarce, gives back what this lane can't send soon.
+    fn trim(&self, shared: &Shared, state: &mut State) {
+        let capacity = state.capacity(shared);
+        if state.queue.len() <= capacity {
+            return;
+        }
+        let now = shared.app.clock.now();
+        for owed in state.queue.drain(capacity..) {
+            shared.release(owed, now);
+        }
+        state.backlog = true;
+    }
+
+    /// Deliveries that this lane would take in from the database. When it is full it asks again by itself.
+    pub(super) fn room(&self, shared: &Shared) -> usize {
+        let mut state = self.state();
+        let wish = if state.width < MAX_WIDTH / 4 { state.width * 2 } else { QUEUE };
+        let room = wish.min(state.capacity(shared)).saturating_sub(state.queue.len());
+        if room == 0 && state.running > 0 {
+            state.backlog = true;
+        }
+        // A lane in which nobody works asks nobody: it always has room for one.
+        if state.running == 0 { room.max(1) } else { room }
+    }
+
+    /// The webhook was changed: what is known about it is old.
+    pub(super) fn changed(self: &Arc<Self>, shared: &Arc<Shared>) {
+        let mut state = self.state();
+        state.target = Known::Nothing;
+        state.changes += 1;
+        self.unsure();
+        self.advance(shared, &mut state);
+    }
+
+    /// Reads the webhook, again if it is changed meanwhile. What was known stays in use until then.
+    fn load(self: &Arc<Self>, shared: &Arc<Shared>, state: &mut State) {
+        if state.loading {
+            return;
+        }
+        state.loading = true;
+        let (shared, lane) = (Arc::clone(shared), Arc::clone(self));
+        tokio::spawn(async move {
+            loop {
+                let changes = lane.state().changes;
+                let webhook = lane.webhook;
+                let read = shared.app.db.read(move |conn| Box::pin(db::webhooks::target(conn, webhook))).await;
+                let known = read.map_err(crate::error::Error::from).and_then(|stored| {
+                    stored.map(|stored| Target::open(&shared.app, &stored).map(Arc::new)).transpose()
+                });
+                let mut state = lane.state();
+                match known {
+                    Ok(_) if state.changes != changes => continue,
+                    Ok(target) => lane.know(&shared, &mut state, target),
+                    Err(error) => error.log(), // the next tick tries again
+                }
+                state.loading = false;
+                if !matches!(state.target, Known::Nothing) {
+                    lane.advance(&shared, &mut state);
+                }
+                return;
+            }
+        });
+    }
+
+    /// Keeps what was read, and gives back what is not to be sent: the workers may all be waiting for answers.
+    fn know(&self, shared: &Shared, state: &mut State, target: Option<Arc<Target>>) {
+        let now = shared.app.clock.now();
+        for owed in std::mem::take(&mut state.queue) {
+            if target.as_ref().is_some_and(|target| target.wants(&owed)) {
+                state.queue.push_back(owed);
+            } else {
+                shared.release(owed, now);
+            }
+        }
+        state.target = target.map_or(Known::Deleted, Known::Is);
+    }
+
+    /// What a worker does next; `None` when it is not needed any more.
+    fn next(self: &Arc<Self>, shared: &Arc<Shared>, ended: Option<Ended>, mut open: Option<Open>) -> Option<Job> {
+        let now = shared.app.clock.now();
+        let mut state = self.state();
+        state.note(ended);
+        loop {
+            if state.running > state.width {
+                break;
+            }
+            let Some(owed) = state.queue.pop_front() else { break };
+            let target = match &state.target {
+                Known::Is(target) if target.wants(&owed) && !shared.stopping() => Arc::clone(target),
+                Known::Nothing => {
+                    state.queue.push_front(owed);
+                    self.load(shared, &mut state);
+                    break;
+                }
+                _ => {
+                    shared.release(owed, now);
+                    continue;
+                }
+            };
+            if owed.leased_until < now.saturating_add(LEASE_MARGIN) {
+                shared.agenda.note(self.webhook, owed.leased_until);
+                continue;
+            }
+            let at = target.pace.map(|pace| {
+                let at = state.slot.max(now);
+                state.slot = at.saturating_add(pace);
+                at
+            });
+            if state.running < state.width && !state.queue.is_empty() {
+                self.hire(shared, &mut state);
+            }
+            state.refill(shared, self.webhook, now);
+            let open = open.take().or_else(|| state.idle.pop().map(|parked| parked.open));
+            let open = open.filter(|open| open.target.url == target.url);
+            return Some(Job { owed, target, open, at });
+        }
+        state.refill(shared, self.webhook, now);
+        state.running -= 1;
+        state.used_at = now;
+        if let Some(open) = open
+            && state.idle.len() < MAX_WIDTH
+            && let Ok(place) = Arc::clone(&shared.idle).try_acquire_owned()
+        {
+            state.idle.push(Parked { open, since: now, _place: place });
+        }
+        None
+    }
+
+    /// What is done once a second. `false` when the lane is not needed any more.
+    pub(super) fn tick(self: &Arc<Self>, shared: &Arc<Shared>, now: Timestamp, reload: bool) -> bool {
+        let mut state = self.state();
+        state.recent = std::mem::take(&mut state.ended);
+        state.idle.retain(|parked| now.since(parked.since) < IDLE);
+        self.trim(shared, &mut state);
+        self.advance(shared, &mut state);
+        let busy = state.running > 0 || state.loading || !state.queue.is_empty();
+        if reload && busy {
+            self.load(shared, &mut state);
+        }
+        busy || !state.idle.is_empty() || now.since(state.used_at) < IDLE
+    }
+
+    /// Gives everything back that is not under way.
+    pub(super) fn stop(&self, shared: &Shared) {
+        let now = shared.app.clock.now();
+        for owed in self.state().queue.drain(..) {
+            shared.release(owed, now);
+        }
+    }
+
+    /// Whether the webhook was found healthy a short while ago: then a success is no news.
+    pub(super) fn is_healthy(&self, now: Timestamp) -> bool {
+        self.healthy_until.load(Relaxed) > now.as_micros()
+    }
+
+    /// The database says that it is healthy.
+    pub(super) fn healthy(&self, now: Timestamp) {
+        self.healthy_until.store(now.saturating_add(HEALTHY).as_micros(), Relaxed);
+    }
+
+    /// It may not be healthy.
+    pub(super) fn unsure(&self) {
+        self.healthy_until.store(i64::MIN, Relaxed);
+    }
+}
+
+impl State {
+    /// Deliveries that may wait here. Places are everybody's: when they are scarce, what can be sent in some seconds.
+    fn capacity(&self, shared: &Shared) -> usize {
+        let paced = match &self.target {
+            Known::Is(target) => target.pace.map(|pace| LEASE_MARGIN.div_duration_f64(pace)),
+            _ => None,
+        };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 1, and cut to ROOM")]
+        let paced = paced.map_or(ROOM, |requests| requests.clamp(1.0, 16_384.0) as usize);
+        if shared.app.wake.room() > ROOM / 2 {
+            return paced;
+        }
+        paced.min((4 * self.recent.max(self.ended)).max(self.width.saturating_sub(self.running)))
+    }
+
+    fn note(&mut self, ended: Option<Ended>) {
+        match ended {
+            Some(Ended::Answered) => self.width = (self.width + 1).min(MAX_WIDTH),
+            Some(Ended::Strained) => self.width = (self.width / 2).max(1),
+            None => return,
+        }
+        self.ended += 1;
+    }
+
+    /// Asks for more when there is more and the queue is nearly empty.
+    fn refill(&mut self, shared: &Shared, webhook: WebhookId, now: Timestamp) {
+        if self.backlog && self.queue.len() <= self.width {
+            self.backlog = false;
+            shared.agenda.note(webhook, now);
+        }
+    }
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    lane: Arc<Lane>,
+    working: bool,
+}
+
+impl Worker {
+    async fn work(mut self) {
+        let (mut ended, mut open) = (None, None);
+        while let Some(job) = self.lane.next(&self.shared, ended.take(), open.take()) {
+            (ended, open) = self.send(job).await;
+        }
+        self.working = false;
+    }
+
+    async fn send(&self, job: Job) -> (Option<Ended>, Option<Open>) {
+        let Job { owed, target, open, at } = job;
+        let (shared, clock) = (&self.shared, &self.shared.app.clock);
+        if let Some(at) = at
+            && at > clock.now()
+        {
+            tokio::select! {
+                () = clock.sleep_until(at) => {}
+                () = shared.stopped() => {
+                    shared.release(owed, clock.now());
+                    return (None, open);
+                }
+            }
+            if owed.leased_until < clock.now().saturating_add(LEASE_MARGIN) {
+                shared.agenda.note(self.lane.webhook, owed.leased_until);
+                return (None, open);
+            }
+        }
+        let started_at = clock.now();
+        let headers = target.headers(&owed, started_at);
+        let connection = open.map(|open| open.connection);
+        let result =
+            send::exchange(&shared.dialer, &shared.limits, &target, connection, headers, owed.body.clone()).await;
+        let ended_at = clock.now();
+        let (outcome, answer, open) = match result {
+            Ok((answer, connection)) => {
+                let retry_after = answer.retry_after.as_deref().and_then(|text| parse_retry_after(text, ended_at));
+                let open = connection.map(|connection| Open { connection, target });
+                (Outcome::Answered { status: answer.status, retry_after }, Some(answer), open)
+            }
+            Err(Failure::Attempt(error)) => (Outcome::Error(error), None, None),
+            Err(Failure::NotTried(error)) => {
+                tracing::warn!(%error, "can't open more connections");
+                shared.release(owed, ended_at.saturating_add(PAUSE));
+                return (Some(Ended::Strained), None);
+            }
+        };
+        let strained = matches!(outcome, Outcome::Error(_) | Outcome::Answered { status: 429 | 500..=599, .. });
+        let lane = Arc::clone(&self.lane);
+        shared.finish(Finished::Attempt(Box::new(Attempted { owed, lane, started_at, ended_at, outcome, answer })));
+        (Some(if strained { Ended::Strained } else { Ended::Answered }), open)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.lane.in_workspace.fetch_sub(1, Relaxed);
+        if self.working {
+            // It panicked or was cut off: what it held is found again when the lease ends.
+            self.lane.state().running -= 1;
+        }
+    }
+}
+
+/// All lanes, and how many exchanges each workspace has.
+#[derive(Default)]
+pub(super) struct Lanes(Mutex<Registry>);
+
+#[derive(Default)]
+struct Registry {
+    lanes: std::collections::HashMap<WebhookId, Arc<Lane>>,
+    workspaces: std::collections::HashMap<WorkspaceId, Arc<AtomicUsize>>,
+}
+
+impl Lanes {
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives deliveries to their lanes. `backlog` says for which webhooks there is more in the database.
+    pub(super) fn push(&self, shared: &Arc<Shared>, owed: Vec<Owed>, backlog: impl Fn(WebhookId) -> bool) {
+        let now = shared.app.clock.now();
+        let mut registry = self.registry();
+        let mut owed = owed.into_iter().peekable();
+        while let Some(first) = owed.next() {
+            let webhook = first.webhook;
+            let Registry { lanes, workspaces } = &mut *registry;
+            let lane = lanes.entry(webhook).or_insert_with(|| {
+                let in_workspace = workspaces.entry(first.workspace).or_default();
+                Arc::new(Lane::new(webhook, Arc::clone(in_workspace), now))
+            });
+            let rest = std::iter::from_fn(|| owed.next_if(|next| next.webhook == webhook));
+            lane.push(shared, std::iter::once(first).chain(rest), backlog(webhook));
+        }
+    }
+
+    /// See [`Lane::room`]; a webhook without a lane has a little.
+    pub(super) fn room(&self, shared: &Shared, webhook: WebhookId) -> usize {
+        let lane = self.registry().lanes.get(&webhook).cloned();
+        lane.map_or(FIRST_WIDTH * 2, |lane| lane.room(shared))
+    }
+
+    /// See [`Lane::changed`].
+    pub(super) fn changed(&self, shared: &Arc<Shared>, webhook: WebhookId) {
+        if let Some(lane) = self.registry().lanes.get(&webhook) {
+            lane.changed(shared);
+        }
+    }
+
+    /// See [`Lane::tick`]. Lanes that are not needed any more are forgotten.
+    pub(super) fn tick(&self, shared: &Arc<Shared>, now: Timestamp, reload: bool) {
+        let mut registry = self.registry();
+        registry.lanes.retain(|_, lane| lane.tick(shared, now, reload));
+        registry.workspaces.retain(|_, count| Arc::strong_count(count) > 1);
+    }
+
+    /// See [`Lane::stop`].
+    pub(super) fn stop(&self, shared: &Shared) {
+        for lane in self.registry().lanes.values() {
+            lane.stop(shared);
+        }
+    }
+}

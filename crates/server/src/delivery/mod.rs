@@ -1,0 +1,173 @@
+//! The engine: sends what is owed, and writes down what became of it.
+//!
+//! * `dispatch` takes what was just committed ([`Signal::Owed`]) and gives it to the *lanes*, one for each webhook ([`lane`]).
+//! * A lane's workers sign and send ([`send`]) over connections that were opened after checking the address ([`dial`]).
+//! * [`finish`] writes outcomes in batches: as many as have come in while the batch before was being committed.
+//! * [`sweep`] claims what is due in the database: retries, resends, what did not fit in memory, what a dead node left. It looks
+//!   when the *agenda* says so ([`agenda`]) and walks through an index every few seconds, for hints may be lost.
+//! * [`tick`] does what is due by the clock: turns off webhooks that fail for too long, ends invites, prunes.
+//!
+//! What always holds:
+//! - A delivery that is in memory holds a lease in the database and a place in memory. The place is given back only after the
+//!   outcome is committed, so that memory stays bounded when the database is slow, and nobody else sends it meanwhile.
+//! - Whatever is lost from memory, at any moment, is found again by the sweep when its lease ends: at least once.
+//! - Everything that waits asks the app's clock, except the two limits of an exchange.
+
+mod agenda;
+mod dial;
+mod finish;
+mod lane;
+mod send;
+mod sweep;
+mod target;
+#[cfg(test)]
+mod tests;
+mod tick;
+
+use std::{sync::Arc, time::Duration};
+
+use bellwire_core::time::Timestamp;
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use self::{agenda::Agenda, dial::Dialer, finish::Finished, lane::Lanes};
+use crate::app::{App, Owed, Signal};
+
+/// Idle connections that are kept, of all webhooks together.
+const IDLE_CONNECTIONS: usize = 1_024;
+/// How long [`Engine::drain`] waits for what is under way.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long an exchange may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Until there is a connection: resolving, connecting and encrypting.
+    pub connect: Duration,
+    /// In all, from resolving to the last byte of the answer.
+    pub exchange: Duration,
+}
+
+impl Default for Limits {
+    /// 5 s to connect, 15 s in all.
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), exchange: Duration::from_secs(15) }
+    }
+}
+
+/// The running engine.
+pub struct Engine {
+    shared: Arc<Shared>,
+    tasks: Vec<JoinHandle<()>>,
+    finish: JoinHandle<()>,
+}
+
+/// What the engine's tasks share.
+struct Shared {
+    app: App,
+    limits: Limits,
+    dialer: Dialer,
+    lanes: Lanes,
+    agenda: Arc<Agenda>,
+    /// Places for idle connections.
+    idle: Arc<Semaphore>,
+    finish: mpsc::UnboundedSender<Finished>,
+    stop: watch::Sender<bool>,
+}
+
+/// Starts the engine on the current runtime.
+pub fn start(app: &App, signals: mpsc::UnboundedReceiver<Signal>) -> Engine {
+    start_with(app, signals, Limits::default())
+}
+
+fn start_with(app: &App, signals: mpsc::UnboundedReceiver<Signal>, limits: Limits) -> Engine {
+    // Bounded by the places in memory: every outcome holds the place of its delivery.
+    let (finish, finished) = mpsc::unbounded_channel();
+    let agenda = Arc::new(Agenda::default());
+    let shared = Arc::new(Shared {
+        app: app.clone(),
+        limits,
+        dialer: Dialer::new(app.addresses.clone()),
+        lanes: Lanes::default(),
+        agenda: Arc::clone(&agenda),
+        idle: Arc::new(Semaphore::new(IDLE_CONNECTIONS)),
+        finish,
+        stop: watch::Sender::new(false),
+    });
+    let tasks = vec![
+        tokio::spawn(dispatch(Arc::clone(&shared), signals)),
+        tokio::spawn(sweep::run(Arc::clone(&shared))),
+        tokio::spawn(tick::run(Arc::clone(&shared))),
+    ];
+    // It ends when nobody can hand it anything any more, so it must not hold `shared`.
+    let finish = tokio::spawn(finish::run(app.clone(), agenda, finished));
+    Engine { shared, tasks, finish }
+}
+
+impl Engine {
+    /// Takes nothing new, waits up to 30 s for what is under way to end and be written, and gives all other leases back.
+    pub async fn drain(self) {
+        let Self { shared, tasks, finish } = self;
+        shared.stop.send_replace(true);
+        shared.lanes.stop(&shared);
+        drop(shared);
+        let ended = timeout(PATIENCE, async {
+            for task in tasks {
+                let _ = task.await;
+            }
+            let _ = finish.await;
+        });
+        if ended.await.is_err() {
+            tracing::warn!("some deliveries were still under way; they are sent again when their leases end");
+        }
+    }
+}
+
+impl Shared {
+    fn stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    async fn stopped(&self) {
+        // Fails only when the sender is gone, which `self` holds.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    fn finish(&self, finished: Finished) {
+        // Nobody listens only after a panic of `finish`: the leases end by themselves.
+        let _ = self.finish.send(finished);
+    }
+
+    /// Gives a lease back without an attempt.
+    fn release(&self, owed: Owed, due: Timestamp) {
+        self.finish(Finished::Release(owed, due));
+    }
+}
+
+async fn dispatch(shared: Arc<Shared>, mut signals: mpsc::UnboundedReceiver<Signal>) {
+    loop {
+        let signal = tokio::select! {
+            biased;
+            signal = signals.recv() => signal,
+            () = shared.stopped() => break,
+        };
+        let Some(signal) = signal else { return };
+        match signal {
+            Signal::Owed(owed) => shared.lanes.push(&shared, owed, |_| false),
+            Signal::Due(webhooks) => {
+                let now = shared.app.clock.now();
+                webhooks.into_iter().for_each(|webhook| shared.agenda.note(webhook, now));
+            }
+            Signal::Changed(webhook) => shared.lanes.changed(&shared, webhook),
+        }
+    }
+    signals.close();
+    let now = shared.app.clock.now();
+    while let Some(signal) = signals.recv().await {
+        if let Signal::Owed(owed) = signal {
+            owed.into_iter().for_each(|owed| shared.release(owed, now));
+        }
+    }
+}

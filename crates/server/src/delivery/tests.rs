@@ -1,0 +1,10 @@
+//! The engine against real receivers on this machine, a real database file, and a clock that is moved by hand.
+//!
+//! Nothing sleeps: tests wait for conditions, and a guard ends those that wait in vain.
+
+mod limits;
+mod receiver;
+mod recovery;
+mod retries;
+mod status;
+mod world;

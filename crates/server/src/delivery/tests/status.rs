@@ -1,0 +1,144 @@
+//! Webhooks that are turned off, by themselves or by somebody, and what is held meanwhile.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{
+    receiver::{Receiver, Reply},
+    world::{Settings, World, world},
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gone_turns_the_webhook_off_and_holds_the_delivery() {
+    let receiver = Receiver::start(|nth| Reply::Status(if nth == 0 { 410 } else { 200 })).await;
+    let world = world().await;
+    let webhook = world.webhook(&receiver.url()).await;
+    world.publish(1).await;
+    let row = world.row("SELECT * FROM webhooks WHERE status = 'inactive'").await;
+    let reason: Value = row.json("status_reason").unwrap();
+    assert_eq!(reason["code"], "gone");
+    assert_eq!(reason["by"]["type"], "system");
+    assert_eq!(reason["evidence"]["last_error"], "410 Gone");
+    assert_eq!(reason["evidence"]["failed_attempts"], 1);
+    let held =
+        world.row("SELECT * FROM deliveries WHERE state = 'pending' AND leased_by IS NULL AND attempts = 1").await;
+    assert_eq!(held.get::<u32>("tries").unwrap(), 0);
+    world.rows(1, "SELECT id FROM events WHERE type = 'webhook.deactivated'").await;
+
+    world.set(webhook, "status", "active").await;
+    world.row("SELECT id FROM deliveries WHERE state = 'delivered' AND attempts = 2").await;
+    assert_eq!(receiver.seen().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failing_for_too_long_turns_it_off_with_its_evidence() {
+    let receiver = Receiver::start(|_| Reply::Status(503)).await;
+    let settings =
+        Settings { deactivate_after: Duration::from_hours(5), schedule: "0s,2h,2h,2h", ..Settings::default() };
+    let world = World::with(settings).await;
+    world.webhook(&receiver.url()).await;
+    let start = world.now();
+    world.publish(1).await;
+    for tries in 1..=2 {
+        let row = world
+            .row(&format!(
+                "SELECT due_at FROM deliveries WHERE state = 'pending' AND leased_by IS NULL AND tries = {tries}"
+            ))
+            .await;
+        world.move_to(row.get("due_at").unwrap());
+    }
+    world.row("SELECT id FROM deliveries WHERE tries = 3 AND leased_by IS NULL").await;
+    assert_eq!(world.query("SELECT id FROM webhooks WHERE status = 'active'").await.len(), 1);
+    world.move_to(start.saturating_add(Duration::from_hours(5)));
+    let row = world.row("SELECT * FROM webhooks WHERE status = 'inactive'").await;
+    let reason: Value = row.json("status_reason").unwrap();
+    assert_eq!(
+        (reason["code"].as_str(), reason["message"].as_str()),
+        (Some("failing"), Some("All attempts failed for 5 hours."))
+    );
+    let evidence = &reason["evidence"];
+    assert_eq!(evidence["first_failure_at"], start.to_string());
+    assert_eq!(
+        (evidence["failed_attempts"].as_i64(), evidence["last_error"].as_str()),
+        (Some(3), Some("503 Service Unavailable"))
+    );
+    assert!(evidence["last_delivery_id"].as_str().unwrap().starts_with("dlv_"));
+    world.row("SELECT id FROM events WHERE type = 'webhook.deactivated'").await;
+    world.row("SELECT id FROM deliveries WHERE state = 'pending'").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_held_is_sent_when_the_webhook_is_turned_on() {
+    let receiver = Receiver::start(|_| Reply::Status(200)).await;
+    let world = world().await;
+    let webhook = world.webhook(&receiver.url()).await;
+    world.set(webhook, "status", "inactive").await;
+    world.publish(3).await;
+    assert_eq!(world.query("SELECT id FROM deliveries WHERE state = 'pending' AND leased_by IS NULL").await.len(), 3);
+    world.set(webhook, "status", "active").await;
+    world.rows(3, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_skipped_is_not_sent() {
+    let receiver = Receiver::start(|_| Reply::Status(200)).await;
+    let world = world().await;
+    let webhook = world.webhook(&receiver.url()).await;
+    world.set(webhook, "status", "inactive").await;
+    world.publish(2).await;
+    world.set(webhook, "cancel_before", world.now()).await;
+    world.app.clock.advance(Duration::from_millis(10));
+    world.set(webhook, "status", "active").await;
+    world.publish(1).await;
+    world.rows(1, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
+    world.app.clock.advance(Duration::from_secs(6));
+    world.rows(2, "SELECT id FROM deliveries WHERE state = 'cancelled'").await;
+    assert_eq!(receiver.seen().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deactivating_gives_back_what_waits_in_memory() {
+    let receiver = Receiver::start(|_| Reply::WhenTold).await;
+    let world = world().await;
+    let webhook = world.webhook(&receiver.url()).await;
+    world.publish(10).await;
+    receiver.wait(2).await;
+    world.set(webhook, "status", "inactive").await;
+    world.rows(8, "SELECT id FROM deliveries WHERE state = 'pending' AND leased_by IS NULL").await;
+    receiver.go_on.add_permits(2);
+    world.rows(2, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
+    receiver.go_on.add_permits(8);
+    world.set(webhook, "status", "active").await;
+    world.rows(10, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
+    assert_eq!(receiver.seen().len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_test_is_sent_once_even_to_an_inactive_webhook() {
+    let receiver = Receiver::start(|_| Reply::Status(500)).await;
+    let world = world().await;
+    let webhook = world.webhook(&receiver.url()).await;
+    world.set(webhook, "status", "inactive").await;
+    world.test(webhook).await;
+    world.row("SELECT id FROM deliveries WHERE state = 'failed' AND attempts = 1").await;
+    world.row("SELECT id FROM webhooks WHERE health = 'unknown'").await;
+    let body: Value = serde_json::from_slice(&receiver.seen()[0].body).unwrap();
+    assert_eq!(body["test"], true);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_webhook_gets_nothing() {
+    let (receiver, other) = (Receiver::start(|_| Reply::WhenTold).await, Receiver::start(|_| Reply::Status(200)).await);
+    let world = world().await;
+    let webhook = world.webhook(&receiver.url()).await;
+    world.publish(5).await;
+    receiver.wait(2).await;
+    world.set(webhook, "deleted_at", world.now()).await;
+    receiver.go_on.add_permits(9);
+    world.rows(3, "SELECT id FROM deliveries WHERE state = 'pending' AND leased_by IS NULL").await;
+    world.webhook(&other.url()).await;
+    world.publish(1).await;
+    other.wait(1).await;
+    assert_eq!(receiver.seen().len(), 2);
+}

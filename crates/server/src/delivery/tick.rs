@@ -1,0 +1,171 @@
+//! What is due by the clock, once a second: webhooks that fail for too long are turned off, invites end, what was skipped is
+//! written down, and what is old is deleted.
+//!
+//! Each step is a small transaction of its own and can be cut off or done twice without harm. Nothing here is asked for by
+//! anybody; it looks at the data, so that it does the same after a restart.
+
+use std::{sync::Arc, time::Duration};
+
+use bellwire_core::{
+    event::EventActor,
+    id::{WebhookId, WorkspaceId},
+    time::Timestamp,
+};
+
+use super::Shared;
+use crate::{
+    app::{App, Signal},
+    db::{
+        self, DbError,
+        health::{HealthRow, LastError},
+        status_changes::{Evidence, StatusCode},
+    },
+    error::Error,
+    ops,
+};
+
+const EVERY: Duration = Duration::from_secs(1);
+/// Rows in one transaction: bounds how long it keeps others from writing.
+const STEP: u32 = 500;
+/// Transactions of one kind in one second.
+const STEPS: usize = 20;
+/// How long an idempotency key is known.
+const KEYS: Duration = Duration::from_hours(24);
+
+/// Runs until the engine stops.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let app = shared.app.clone();
+    loop {
+        for result in
+            [turn_off_failing(&app).await, ops::invites::expire_due(&app).await.map(drop), clear(&shared).await]
+        {
+            if let Err(error) = result {
+                error.log();
+            }
+        }
+        let next = app.clock.now().saturating_add(EVERY);
+        tokio::select! {
+            () = shared.stopped() => return,
+            () = app.clock.sleep_until(next) => {}
+        }
+    }
+}
+
+/// Writes down what was skipped, deletes what is old.
+async fn clear(shared: &Shared) -> Result<(), Error> {
+    let app = &shared.app;
+    let now = app.clock.now();
+    let (old, keys) = (now.saturating_sub(app.config.retention), now.saturating_sub(KEYS));
+    for _ in 0..STEPS {
+        let changed = app
+            .db
+            .write(move |conn| {
+                Box::pin(async move {
+                    let skipped = db::deliveries::cancel_skipped(conn, now, STEP).await?;
+                    let history = db::prune::history(conn, old, STEP).await?;
+                    Ok::<_, DbError>(skipped + history + db::prune::short_lived(conn, now, keys, STEP).await?)
+                })
+            })
+            .await?;
+        if changed == 0 || shared.stopping() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Turns off the webhooks all of whose attempts have failed for as long as the policy says.
+async fn turn_off_failing(app: &App) -> Result<(), Error> {
+    let since = app.clock.now().saturating_sub(app.retry.deactivate_after);
+    let failing =
+        app.db.read(move |conn| Box::pin(async move { db::health::failing_since(conn, since, STEP).await })).await?;
+    for (workspace, webhook) in failing {
+        let after = words(app.retry.deactivate_after);
+        turn_off(app, workspace, webhook, move |health| {
+            // It may have worked again a moment ago.
+            let first = health.failing_since.filter(|first| *first <= since)?;
+            let forbidden =
+                health.last_error.as_ref().filter(|error| error.code.as_deref() == Some("address_forbidden"));
+            let (code, message) = match forbidden {
+                Some(error) => (StatusCode::DestinationForbidden, error.message.clone()),
+                None => (StatusCode::Failing, format!("All attempts failed for {after}.")),
+            };
+            Some((code, message, evidence(first, health)))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Turns a webhook off whose receiver answered `410 Gone`: `error` is that answer.
+pub(super) async fn turn_off_gone(
+    app: &App,
+    workspace: WorkspaceId,
+    webhook: WebhookId,
+    error: LastError,
+) -> Result<(), Error> {
+    turn_off(app, workspace, webhook, move |health| {
+        let first = health.failing_since.unwrap_or(error.at);
+        let failing_attempts = health.failing_attempts.saturating_add(1);
+        let health = HealthRow { failing_attempts, last_error: Some(error), ..health };
+        let message = "The receiver answered 410 Gone: it wants no more events.".to_owned();
+        Some((StatusCode::Gone, message, evidence(first, health)))
+    })
+    .await
+}
+
+/// Asks `decide` in the transaction, and does what it says.
+async fn turn_off(
+    app: &App,
+    workspace: WorkspaceId,
+    webhook: WebhookId,
+    decide: impl FnOnce(HealthRow) -> Option<(StatusCode, String, Evidence)> + Send + 'static,
+) -> Result<(), Error> {
+    let turned_off = ops::journal::transact(app, workspace, EventActor::system(), false, move |tx| {
+        Box::pin(async move {
+            let health = db::health::get(tx.conn, webhook).await?;
+            let Some((code, message, evidence)) = health.and_then(decide) else { return Ok(false) };
+            ops::webhooks::turn_off(tx, webhook, code, &message, Some(evidence)).await
+        })
+    });
+    if turned_off.await? {
+        app.wake.send(Signal::Changed(webhook));
+        app.changed(workspace, "webhooks");
+        tracing::info!(%webhook, "turned off");
+    }
+    Ok(())
+}
+
+fn evidence(first: Timestamp, health: HealthRow) -> Evidence {
+    let (message, delivery) = health.last_error.map(|error| (error.message, error.delivery_id)).unzip();
+    Evidence {
+        first_failure_at: Some(first),
+        failed_attempts: health.failing_attempts.into(),
+        last_error: message,
+        last_delivery_id: delivery,
+    }
+}
+
+/// A duration in words, in its largest unit that fits: "5 days", "36 hours".
+fn words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let (size, unit) =
+        units.into_iter().find(|(size, _)| seconds >= *size && seconds % size == 0).unwrap_or((1, "second"));
+    let count = seconds / size;
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let cases =
+            [(432_000, "5 days"), (86_400, "1 day"), (129_600, "36 hours"), (60, "1 minute"), (61, "61 seconds")];
+        for (seconds, text) in cases {
+            assert_eq!(words(Duration::from_secs(seconds)), text);
+        }
+    }
+}
