@@ -114,7 +114,7 @@ impl World {
         let (sqlite, signals, folder) = app().await;
         let mut all = vec![Self::new(sqlite, signals, Storage::Folder(folder)).await];
         if let Ok(server) = std::env::var("BELLWIRE_TEST_POSTGRES_URL") {
-            let name = format!("ops_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+            let name = format!("account_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
             let (server_url, sql) = (server.clone(), format!("CREATE DATABASE {name}"));
             std::thread::spawn(move || administer(&server_url, &sql)).join().unwrap();
             let base = server.rsplit_once('/').unwrap().0;
