@@ -1,2 +1,62 @@
-//! bench
-fn main() {}
+//! Measures Bellwire beside the bare limit of the same machine, in the same run.
+//!
+//! Who is there: a *receiver* (a hyper server that answers 204), the *bare client* (a plain hyper client that signs the
+//! same bodies and posts them to the same receiver: the least that any sender of webhooks must do), and the *server under test*
+//! with a *publisher*. The receiver lives in this process; the client, the publisher and the server are processes of their
+//! own, so that the CPU of each can be told apart. Machines differ and are shared: only the ratios within one run say something.
+//!
+//! What is honest here: the server is the release binary with its ordinary settings (durable commits), requests are real HTTP
+//! over loopback, every delivery is signed, and a delivery counts when the server has *recorded* it as delivered.
+
+mod bare;
+mod connection;
+mod process;
+mod publish;
+mod receiver;
+mod report;
+mod scenario;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// An error that ends the run.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Parser)]
+#[command(about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the scenarios and prints a table
+    Run(scenario::Run),
+    /// The bare client (started by `run`)
+    #[command(hide = true)]
+    Bare(bare::Bare),
+    /// The publisher (started by `run`)
+    #[command(hide = true)]
+    Publish(publish::Publish),
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    match Arguments::parse().command {
+        Command::Run(run) => run.run().await,
+        Command::Bare(bare) => bare.run().await,
+        Command::Publish(publish) => publish.run().await,
+    }
+}
+
+/// Where `cargo build --release` puts the server, beside this program.
+fn server_binary() -> Result<PathBuf, Failure> {
+    let path = std::env::current_exe()?.with_file_name("bellwire");
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(format!("{} is missing: run cargo build --release --workspace", path.display()).into())
+    }
+}

@@ -17,6 +17,7 @@ use crate::{
     config::Config,
     crypt::MasterKey,
     db::Db,
+    ops::publish::Publishing,
 };
 
 /// Deliveries that may be in memory at once. What does not fit waits in the database.
@@ -48,6 +49,8 @@ pub struct Parts {
     pub node: NodeId,
     /// To the engine.
     pub wake: Wake,
+    /// Publishes that wait for the next commit.
+    pub publishing: Publishing,
     /// To the open pages.
     pub live: broadcast::Sender<LiveChange>,
 }
@@ -75,6 +78,7 @@ impl App {
             retry: config.retry_policy(),
             node: random.id(clock.now()),
             wake: Wake { sender, room: Arc::new(Semaphore::new(ROOM)) },
+            publishing: Publishing::default(),
             live: broadcast::Sender::new(LIVE),
             config,
             db,

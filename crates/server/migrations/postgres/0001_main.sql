@@ -126,7 +126,7 @@ CREATE TABLE webhooks (
     failing_since BIGINT,
     failing_attempts BIGINT NOT NULL DEFAULT 0, -- failed attempts since then
     last_error TEXT COLLATE "C", -- JSON: at, message, delivery_id
-    cancel_before BIGINT NOT NULL DEFAULT 0, -- pending deliveries made until then count as cancelled ("skip what was missed")
+    cancel_before BIGINT NOT NULL DEFAULT 0, -- pending deliveries made until then count as cancelled ("skip what was missed"); negative: and none are left
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     deleted_at BIGINT

@@ -126,7 +126,7 @@ CREATE TABLE webhooks (
     failing_since INTEGER,
     failing_attempts INTEGER NOT NULL DEFAULT 0, -- failed attempts since then
     last_error TEXT, -- JSON: at, message, delivery_id
-    cancel_before INTEGER NOT NULL DEFAULT 0, -- pending deliveries made until then count as cancelled ("skip what was missed")
+    cancel_before INTEGER NOT NULL DEFAULT 0, -- pending deliveries made until then count as cancelled ("skip what was missed"); negative: and none are left
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     deleted_at INTEGER

@@ -70,6 +70,9 @@ pub struct NewDelivery {
     pub send: bool,
     /// Automatic, or a test.
     pub reason: Reason,
+    /// When it became owed: now, or just after the webhook's `cancel_before`, so that it never counts as skipped however the
+    /// clocks of the nodes differ.
+    pub created_at: Timestamp,
 }
 
 const INSERT_EVENTS: Many = Many {
@@ -124,31 +127,40 @@ pub async fn append(
         ]);
     }
     conn.many(&INSERT_EVENTS, rows).await?;
-    Ok((written, owed(conn, workspace, events).await?))
+    Ok((written, owed(conn, workspace, now, events).await?))
 }
 
-async fn owed(conn: &mut Conn, workspace: WorkspaceId, events: &[NewEvent]) -> Result<Vec<NewDelivery>, DbError> {
+async fn owed(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    now: Timestamp,
+    events: &[NewEvent],
+) -> Result<Vec<NewDelivery>, DbError> {
     let types: BTreeSet<EventType> = events.iter().map(|event| event.event_type).collect();
-    let mut subscribers: BTreeMap<EventType, Vec<(WebhookId, bool)>> = BTreeMap::new();
+    let mut subscribers: BTreeMap<EventType, Vec<(WebhookId, bool, Timestamp)>> = BTreeMap::new();
     for event_type in types {
-        let sql = "SELECT w.id AS id, w.status AS status FROM subscriptions s JOIN webhooks w ON w.id = s.webhook_id \
+        let sql = "SELECT w.id AS id, w.status AS status, ABS(w.cancel_before) AS skipped FROM subscriptions s JOIN webhooks w ON w.id = s.webhook_id \
                    WHERE s.workspace_id = $1 AND s.event_type = $2 AND w.deleted_at IS NULL";
         let rows = conn.query(sql, &[workspace.into(), event_type.as_str().into()]).await?;
         let list = rows
             .iter()
-            .map(|row| Ok((row.get("id")?, row.get::<String>("status")? == "active")))
+            .map(|row| {
+                let skipped: i64 = row.get("skipped")?;
+                let created_at = now.max(Timestamp::from_micros(skipped.saturating_add(1)));
+                Ok((row.get("id")?, row.get::<String>("status")? == "active", created_at))
+            })
             .collect::<Result<_, DbError>>()?;
         subscribers.insert(event_type, list);
     }
     let mut owed = Vec::new();
     for (index, event) in events.iter().enumerate() {
         if let Audience::Test(webhook) = event.audience {
-            owed.push(NewDelivery { event: index, webhook, send: true, reason: Reason::Test });
+            owed.push(NewDelivery { event: index, webhook, send: true, reason: Reason::Test, created_at: now });
             continue;
         }
-        for (webhook, send) in subscribers.get(&event.event_type).into_iter().flatten() {
-            if event.audience != Audience::SubscribersExcept(*webhook) {
-                owed.push(NewDelivery { event: index, webhook: *webhook, send: *send, reason: Reason::Automatic });
+        for &(webhook, send, created_at) in subscribers.get(&event.event_type).into_iter().flatten() {
+            if event.audience != Audience::SubscribersExcept(webhook) {
+                owed.push(NewDelivery { event: index, webhook, send, reason: Reason::Automatic, created_at });
             }
         }
     }
@@ -184,7 +196,6 @@ pub struct DeliveryRow {
 pub async fn owe(
     conn: &mut Conn,
     workspace: WorkspaceId,
-    now: Timestamp,
     events: &[NewEvent],
     deliveries: &[DeliveryRow],
 ) -> Result<(), DbError> {
@@ -199,7 +210,7 @@ pub async fn owe(
             row.due_at.into(),
             row.leased_by.into(),
             row.delivery.reason.as_str().into(),
-            now.into(),
+            row.delivery.created_at.into(),
         ])
     });
     conn.many(&INSERT_DELIVERIES, rows.collect()).await?;

@@ -86,7 +86,8 @@ pub async fn claim(
     for row in conn.query(sql, &parameters).await? {
         claim.ids.insert(row.get("id")?);
     }
-    let sql = "SELECT MIN(due_at) AS due_at FROM deliveries WHERE webhook_id = $1 AND state = 'pending' AND due_at > $2";
+    let sql =
+        "SELECT MIN(due_at) AS due_at FROM deliveries WHERE webhook_id = $1 AND state = 'pending' AND due_at > $2";
     let next = if claim.ids.len() < room as usize { now } else { Timestamp::from_micros(i64::MIN) };
     claim.next = conn.query_one(sql, &[webhook.into(), next.into()]).await?.get("due_at")?;
     Ok(claim)
@@ -119,12 +120,7 @@ pub async fn claim_tests(
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn load(
-    conn: &mut Conn,
-    node: NodeId,
-    until: Timestamp,
-    claims: &[Claim],
-) -> Result<Vec<Claimed>, DbError> {
+pub async fn load(conn: &mut Conn, node: NodeId, until: Timestamp, claims: &[Claim]) -> Result<Vec<Claimed>, DbError> {
     let sql = "SELECT d.id AS id, d.workspace_id AS workspace_id, d.event_id AS event_id, d.reason AS reason, \
                  d.tries AS tries, d.attempts AS attempts, d.created_at AS created_at, e.sequence AS sequence, \
                  e.type AS type, e.actor AS actor, e.data AS data, e.occurred_at AS occurred_at, \

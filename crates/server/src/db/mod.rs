@@ -12,16 +12,24 @@
 //! On PostgreSQL a transaction runs on a task of its own, so that a caller who goes away can't leave it half done.
 
 pub mod attempts;
+pub mod deliveries;
 pub mod dialect;
+pub mod event_views;
 pub mod events;
 pub mod health;
+pub mod idempotency_keys;
 pub mod leases;
 mod migrate;
+pub mod page;
 mod postgres;
 pub mod principals;
 pub mod prune;
 mod sqlite;
+pub mod status_changes;
+#[cfg(test)]
+mod tests;
 mod value;
+pub mod webhooks;
 
 use std::{future::Future, pin::Pin};
 

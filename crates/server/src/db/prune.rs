@@ -17,7 +17,8 @@ use super::{Conn, DbError};
 pub async fn history(conn: &mut Conn, before: Timestamp, limit: u32) -> Result<u64, DbError> {
     let (delivery, event) = (DeliveryId::new(before, [0; 10]), EventId::new(before, [0; 10]));
     let limit = i64::from(limit);
-    let sql = "DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE id < $1 ORDER BY id LIMIT $2)";
+    let sql =
+        "DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE id < $1 ORDER BY id LIMIT $2)";
     conn.execute(sql, &[delivery.into(), limit.into()]).await?;
     let sql = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE id < $1 ORDER BY id LIMIT $2)";
     let deliveries = conn.execute(sql, &[delivery.into(), limit.into()]).await?;
@@ -34,7 +35,8 @@ pub async fn history(conn: &mut Conn, before: Timestamp, limit: u32) -> Result<u
 /// See [`DbError`].
 pub async fn short_lived(conn: &mut Conn, now: Timestamp, keys_before: Timestamp, limit: u32) -> Result<u64, DbError> {
     let limit = i64::from(limit);
-    let sql = "DELETE FROM sessions WHERE token_hash IN (SELECT token_hash FROM sessions WHERE expires_at <= $1 LIMIT $2)";
+    let sql =
+        "DELETE FROM sessions WHERE token_hash IN (SELECT token_hash FROM sessions WHERE expires_at <= $1 LIMIT $2)";
     let sessions = conn.execute(sql, &[now.into(), limit.into()]).await?;
     let sql = "DELETE FROM idempotency_keys WHERE (workspace_id, key) IN \
                (SELECT workspace_id, key FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2)";

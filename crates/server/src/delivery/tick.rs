@@ -1,5 +1,5 @@
-//! What is due by the clock, once a second: webhooks that fail for too long are turned off, invites end, what was skipped is
-//! written down, and what is old is deleted.
+//! What is due by the clock, once a second: webhooks that fail for too long are turned off, what was skipped is written
+//! down, and what is old is deleted.
 //!
 //! Each step is a small transaction of its own and can be cut off or done twice without harm. Nothing here is asked for by
 //! anybody; it looks at the data, so that it does the same after a restart.
@@ -36,14 +36,12 @@ const KEYS: Duration = Duration::from_hours(24);
 pub(super) async fn run(shared: Arc<Shared>) {
     let app = shared.app.clone();
     loop {
-        for result in
-            [turn_off_failing(&app).await, ops::invites::expire_due(&app).await.map(drop), clear(&shared).await]
-        {
+        let next = app.clock.now().saturating_add(EVERY);
+        for result in [turn_off_failing(&app).await, clear(&shared).await] {
             if let Err(error) = result {
                 error.log();
             }
         }
-        let next = app.clock.now().saturating_add(EVERY);
         tokio::select! {
             () = shared.stopped() => return,
             () = app.clock.sleep_until(next) => {}
@@ -125,7 +123,7 @@ async fn turn_off(
         Box::pin(async move {
             let health = db::health::get(tx.conn, webhook).await?;
             let Some((code, message, evidence)) = health.and_then(decide) else { return Ok(false) };
-            ops::webhooks::turn_off(tx, webhook, code, message, Some(evidence)).await
+            ops::webhooks::turn_off(tx, webhook, code, &message, Some(evidence)).await
         })
     });
     if turned_off.await? {

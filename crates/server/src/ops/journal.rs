@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use bellwire_core::{
     catalogue::EventType,
     event::EventActor,
-    id::{CorrelationId, WorkspaceId},
+    id::{CorrelationId, EventId, WorkspaceId},
     permission::Permission,
     time::Timestamp,
 };
@@ -46,10 +46,10 @@ impl Tx<'_> {
     /// # Errors
     /// When the data can't be JSON.
     pub fn record(&mut self, event_type: EventType, data: &impl Serialize) -> Result<(), Error> {
-        self.record_for(event_type, data, Audience::Subscribers)
+        self.record_for(event_type, data, Audience::Subscribers).map(drop)
     }
 
-    /// As [`Tx::record`], for some webhooks only.
+    /// As [`Tx::record`], for some webhooks only. Returns the event's id.
     ///
     /// # Errors
     /// When the data can't be JSON.
@@ -58,9 +58,10 @@ impl Tx<'_> {
         event_type: EventType,
         data: &impl Serialize,
         audience: Audience,
-    ) -> Result<(), Error> {
+    ) -> Result<EventId, Error> {
+        let id = self.app.random.id(self.now);
         self.events.push(NewEvent {
-            id: self.app.random.id(self.now),
+            id,
             event_type,
             actor: self.actor.clone(),
             data: serde_json::value::to_raw_value(data)?,
@@ -68,7 +69,7 @@ impl Tx<'_> {
             correlation: self.correlation,
             audience,
         });
-        Ok(())
+        Ok(id)
     }
 
     /// From here on, all events share one `correlation_id`: one action causes several.
@@ -205,7 +206,7 @@ pub async fn append(
         }
     };
     let rows: Vec<DeliveryRow> = deliveries.iter().map(row).collect();
-    db::events::owe(conn, workspace, now, events, &rows).await?;
+    db::events::owe(conn, workspace, events, &rows).await?;
 
     let mut owed = Vec::with_capacity(if leased { to_send } else { 0 });
     let mut due = BTreeSet::new();
@@ -223,7 +224,7 @@ pub async fn append(
             reason: delivery.reason,
             tries: 0,
             attempts: 0,
-            created_at: now,
+            created_at: delivery.created_at,
             leased_until,
             place,
         });

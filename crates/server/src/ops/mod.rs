@@ -5,7 +5,11 @@
 //! the engine. A change that wrote no event is refused as a fault, so that no one can forget one; what has no event in the
 //! catalogue (webhooks, sessions) uses [`write`].
 
+pub mod deliveries;
+pub mod events;
 pub mod journal;
+pub mod publish;
+pub mod webhooks;
 
 use bellwire_core::{
     event::{EventActor, PrincipalId},

@@ -1,0 +1,40 @@
+//! The static files of the console, compiled in, and the version that their addresses carry.
+//!
+//! They are served under `/static/` with a year of caching: the address changes with the content.
+
+/// A file under `/static/`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asset {
+    /// The last part of the path.
+    pub(crate) name: &'static str,
+    pub(crate) content_type: &'static str,
+    pub(crate) bytes: &'static [u8],
+}
+
+const CSS: &[u8] = include_bytes!("../static/console.css");
+const JS: &[u8] = include_bytes!("../static/console.js");
+const ICON: &[u8] = include_bytes!("../static/icon.svg");
+
+/// Everything under `/static/`.
+pub(crate) const ALL: [Asset; 3] = [
+    Asset { name: "console.css", content_type: "text/css; charset=utf-8", bytes: CSS },
+    Asset { name: "console.js", content_type: "text/javascript; charset=utf-8", bytes: JS },
+    Asset { name: "icon.svg", content_type: "image/svg+xml", bytes: ICON },
+];
+
+/// Changes when a static file changes (64-bit FNV-1a over all of them).
+pub(crate) const VERSION: u64 = fnv1a(fnv1a(fnv1a(0xcbf2_9ce4_8422_2325, CSS), JS), ICON);
+
+const fn fnv1a(mut hash: u64, bytes: &[u8]) -> u64 {
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0100_0000_01b3);
+        at += 1;
+    }
+    hash
+}
+
+/// The address of a static file, version included.
+pub(crate) fn href(name: &str) -> String {
+    format!("/static/{name}?v={VERSION:016x}")
+}

@@ -1,0 +1,594 @@
+//! Sample content for every page and dialog.
+
+use super::super::account::*;
+use super::super::deliveries::*;
+use super::super::health::{Health, Hour};
+use super::super::listing::{Listing, Order};
+use super::super::parts::*;
+use super::super::webhook::{ReplayDialog, RotateDialog, SecretDialog, StatusChange, TestDialog};
+use super::super::webhooks::*;
+use super::super::{Chrome, Dialog, NavItem, Page, Section, Theme, Toast, WorkspaceChoice};
+use super::super::{events, invites, users, webhook, webhooks};
+use askama::Template;
+
+mod people;
+use people::*;
+
+/// Every page and dialog by a name of its own.
+pub(super) fn samples() -> Vec<(&'static str, String)> {
+    let mut all: Vec<(&'static str, String)> = Vec::new();
+    let mut add = |name, html: askama::Result<String>| all.push((name, html.unwrap()));
+
+    let mut list = webhook_list();
+    list.page.toasts = vec![
+        Toast::success("Webhook created.").with_link("/webhooks/wh_01", "See its secret"),
+        Toast::error("The last change could not be saved."),
+    ];
+    add("webhooks-toast", list.render());
+    add("webhooks", webhook_list().render());
+    let mut empty = webhook_list();
+    empty.rows.clear();
+    add("webhooks-empty", empty.render());
+    empty.list = Listing::new("/webhooks", &[("q", "nothing like it")], "created_at", Order::Descending, true);
+    add("webhooks-none-matching", empty.render());
+    let mut read_only = webhook_list();
+    read_only.can_manage = false;
+    add("webhooks-read-only", read_only.render());
+    let mut without_script = webhook_list();
+    without_script.chrome.dialog = Some(Dialog::render(&form_dialog()).unwrap());
+    add("webhooks-new-without-script", without_script.render());
+
+    add("dialog-create", form_dialog().render());
+    add("dialog-create-refused", refused_dialog().render());
+    add("dialog-modify", FormDialog { id: Some("wh_01".into()), url: Field::of(URLS[0]), ..form_dialog() }.render());
+    add("dialog-delete", delete_dialog().render());
+    add("dialog-activate", activate_dialog().render());
+    for (name, reason) in reasons() {
+        add(name, reason.render());
+    }
+    add("webhook", webhook_page().render());
+    let quiet = Health::default();
+    add("webhook-new", webhook::ShowPage { deliveries: vec![], health: quiet, ..webhook_page() }.render());
+    add("dialog-secret", secret_dialog().render());
+    add("dialog-rotate", rotate_dialog().render());
+    add("dialog-test", test_dialog().render());
+    add("dialog-replay", replay_dialog().render());
+    add("delivery", delivery_page().render());
+
+    add("events", events_list().render());
+    add("event", event_page().render());
+    add("users", users_list().render());
+    let name = || "Ann Lee".to_owned();
+    let return_to = || "/users".to_owned();
+    let field = Field::refused("", "Enter a name.");
+    add(
+        "dialog-profile",
+        users::ProfileDialog {
+            id: "usr_1".into(),
+            email: "ann@example.com".into(),
+            name: field,
+            return_to: return_to(),
+        }
+        .render(),
+    );
+    add(
+        "dialog-block",
+        users::BlockDialog { id: "usr_1".into(), name: name(), reason: Field::default(), return_to: return_to() }
+            .render(),
+    );
+    add("dialog-remove", users::RemoveDialog { id: "usr_1".into(), name: name(), return_to: return_to() }.render());
+    let workspace = || "Northwind".to_owned();
+    add(
+        "dialog-transfer",
+        users::TransferDialog { id: "usr_1".into(), name: name(), workspace: workspace(), return_to: return_to() }
+            .render(),
+    );
+    let error = Some("You are the owner. Make somebody else the owner first.".to_owned());
+    add("dialog-leave", users::LeaveDialog { workspace: workspace(), error, return_to: return_to() }.render());
+    add("invites", invites_list().render());
+    let mut no_invites = invites_list();
+    no_invites.rows.clear();
+    add("invites-empty", no_invites.render());
+    add("dialog-invite", invite_dialog().render());
+    let email = "new@example.com".to_owned();
+    add(
+        "dialog-delete-invite",
+        invites::DeleteDialog { id: "inv_1".into(), email, return_to: "/invites".into() }.render(),
+    );
+
+    add("setup", setup_page().render());
+    add("sign-in", sign_in_page().render());
+    for (name, reader) in readers() {
+        add(name, accept_page(reader).render());
+    }
+    let page = || Page::new("Choose a workspace", Theme::System);
+    add("workspaces", WorkspacesPage { page: page(), workspaces: workspaces() }.render());
+    add("workspaces-none", WorkspacesPage { page: page(), workspaces: vec![] }.render());
+    add("profile", profile_page().render());
+    for (name, error) in [
+        ("error-400", PageError::BadRequest),
+        ("error-403", PageError::Forbidden),
+        ("error-404", PageError::NotFound),
+        ("error-410", PageError::LinkGone),
+        ("error-429", PageError::TooMany),
+        ("error-500", PageError::Internal),
+        ("error-503", PageError::Unavailable),
+    ] {
+        let request_id = if error == PageError::Internal { "req_7f3a".to_owned() } else { String::new() };
+        add(name, ErrorPage { page: Page::new("Error", Theme::System), error, request_id }.render());
+    }
+    all
+}
+
+/// One sample.
+pub(super) fn named(name: &str) -> String {
+    samples().into_iter().find(|(other, _)| *other == name).map(|(_, html)| html).unwrap()
+}
+
+const URLS: [&str; 7] = [
+    "https://hooks.northwind.example/bellwire/production/account-events",
+    "https://api.contoso.example/v2/webhooks/incoming/7d2f0c1e-93b4-4e1a-8d52-6f0a1b2c3d4e",
+    "https://automation.fabrikam.example/hooks/catch/1284733/bhq92k1/",
+    "https://audit.internal.example:8443/in",
+    "https://crm.example.com/webhook",
+    "https://functions.tailspin.example/api/HttpTrigger?code=Zm9vYmFyYmF6cXV4",
+    "https://very-long-subdomain-for-the-sake-of-the-test.eu-central-1.compute.example.net/a/rather/long/path/that/goes/on",
+];
+
+fn at(iso: &str, text: &str) -> Moment {
+    Moment { iso: iso.into(), text: text.into() }
+}
+
+fn today() -> Moment {
+    at("2026-11-23T09:00:00Z", "23 Nov 2026, 09:00")
+}
+
+fn chrome(section: Option<Section>) -> Chrome {
+    Chrome {
+        here: section.map_or("/profile", Section::path).into(),
+        workspace: "Northwind Traders".into(),
+        workspaces: workspaces(),
+        user_name: "Ann Lee".into(),
+        user_email: "ann.lee@northwind.example".into(),
+        nav: Section::ALL.map(|item| NavItem { section: item, current: Some(item) == section }).into(),
+        live: "webhooks",
+        dialog: None,
+    }
+}
+
+fn workspaces() -> Vec<WorkspaceChoice> {
+    let of = |id: &str, name: &str, roles: &str, current| WorkspaceChoice {
+        id: id.into(),
+        name: name.into(),
+        roles: roles.into(),
+        current,
+    };
+    vec![
+        of("ws_1", "Northwind Traders", "Owner", true),
+        of("ws_2", "Contoso", "Admin", false),
+        of("ws_3", "Fabrikam Research and Development", "", false),
+    ]
+}
+
+fn chips(wanted: [usize; 6]) -> Vec<ActorChip> {
+    CATALOGUE
+        .iter()
+        .zip(wanted)
+        .filter(|(_, wanted)| *wanted > 0)
+        .map(|((key, title, _, types), wanted)| ActorChip {
+            key: (*key).into(),
+            title: (*title).into(),
+            wanted,
+            of: types.len(),
+        })
+        .collect()
+}
+
+fn webhook_list() -> webhooks::ListPage {
+    use WebhookStatus::{Active, Failing, Inactive};
+    let rows = [
+        (URLS[0], [7, 5, 5, 5, 6, 10], Active, "Everything, into the data warehouse", Who::user("Ann Lee"), 0),
+        (URLS[1], [2, 0, 0, 0, 0, 0], Failing, "", Who::api_key("Terraform"), 0),
+        (URLS[2], [7, 5, 0, 0, 0, 0], Inactive, "Zap: tell #people", Who::user("Maximiliane von Hohenstein"), 1284),
+        (URLS[3], [7, 5, 5, 5, 6, 0], Inactive, "", Who::user("Ann Lee"), 0),
+        (URLS[4], [0, 5, 0, 0, 0, 0], Active, "", Who::user("Bo Chen"), 0),
+        (URLS[5], [0, 0, 0, 0, 0, 3], Active, "Balance alerts", Who::api_key("Azure"), 0),
+        (URLS[6], [0, 0, 5, 5, 2, 0], Active, "", Who::user("Bo Chen"), 0),
+    ];
+    let rows = rows.into_iter().zip(1..).map(|((url, wanted, status, description, owner, held), n)| WebhookRow {
+        id: format!("wh_{n:02}"),
+        actor_types: chips(wanted),
+        url: LongUrl::new(url),
+        description: description.into(),
+        owner,
+        created_at: today(),
+        status,
+        held,
+    });
+    webhooks::ListPage {
+        page: Page::new("Webhooks", Theme::System),
+        chrome: chrome(Some(Section::Webhooks)),
+        list: Listing::new("/webhooks", &[], "created_at", Order::Descending, true),
+        rows: rows.collect(),
+        pager: Pager { first: 1, last: 50, total: Some(1234), previous: None, next: Some("/webhooks?page=2".into()) },
+        statuses: choices(&[
+            ("", "All statuses"),
+            ("active", "Active"),
+            ("failing", "Failing"),
+            ("inactive", "Inactive"),
+        ]),
+        actor_types: std::iter::once(Choice::new("", "All actor types", true))
+            .chain(CATALOGUE.iter().map(|(key, title, ..)| Choice::new(*key, *title, false)))
+            .collect(),
+        can_manage: true,
+    }
+}
+
+fn choices(of: &[(&str, &str)]) -> Vec<Choice> {
+    of.iter().enumerate().map(|(n, (value, text))| Choice::new(*value, *text, n == 0)).collect()
+}
+
+fn form_dialog() -> FormDialog {
+    FormDialog {
+        id: None,
+        return_to: "/webhooks".into(),
+        url: Field::default(),
+        description: Field::default(),
+        groups: groups(&[]),
+        webhook_deactivated: false,
+        event_types_error: None,
+        headers: Field::default(),
+        rate_limit: Field::default(),
+        error: None,
+    }
+}
+
+fn refused_dialog() -> FormDialog {
+    FormDialog {
+        url: Field::refused("http://10.0.0.7/hook", "This address is private: webhooks may not call it."),
+        groups: groups(&["user.blocked", "user.removed", "invite.created"]),
+        event_types_error: Some("Select at least one event.".into()),
+        rate_limit: Field::refused("0", "Enter a number from 1 to 10,000, or nothing."),
+        ..form_dialog()
+    }
+}
+
+fn groups(checked: &[&str]) -> Vec<EventGroup> {
+    let group = |(key, title, description, types): &(&str, &str, &str, &[(&str, &str)])| EventGroup {
+        key: (*key).into(),
+        title: (*title).into(),
+        description: (*description).into(),
+        all: false,
+        types: types
+            .iter()
+            .map(|(name, title)| EventChoice {
+                name: (*name).into(),
+                title: (*title).into(),
+                description: format!("Sent when this happens: {title}."),
+                checked: checked.contains(name),
+            })
+            .collect(),
+    };
+    CATALOGUE.iter().map(group).collect()
+}
+
+fn delete_dialog() -> DeleteDialog {
+    let list = || "/webhooks".to_owned();
+    DeleteDialog { id: "wh_01".into(), url: URLS[0].into(), pending: 3, back: list(), return_to: list() }
+}
+
+fn activate_dialog() -> ActivateDialog {
+    ActivateDialog { id: "wh_03".into(), url: URLS[2].into(), held: 1284, return_to: "/webhooks".into() }
+}
+
+fn reasons() -> Vec<(&'static str, ReasonDialog)> {
+    let failing = ReasonDialog {
+        id: "wh_03".into(),
+        url: URLS[2].into(),
+        reason: Reason::Failing { for_time: "5 days".into() },
+        at: today(),
+        by: Who::system(),
+        message: String::new(),
+        evidence: Evidence {
+            first_failure: Some(at("2026-11-18T08:58:12Z", "18 Nov 2026, 08:58")),
+            attempts: 412,
+            last_error: Some(LastError {
+                text: "503 Service Unavailable".into(),
+                at: today(),
+                delivery: Some("dlv_1".into()),
+            }),
+        },
+        held: 1284,
+        can_manage: true,
+        return_to: "/webhooks".into(),
+    };
+    let manual = ReasonDialog {
+        reason: Reason::Manual,
+        by: Who::user("Bo Chen"),
+        message: "We are moving to the new receiver this week.".into(),
+        evidence: Evidence::default(),
+        held: 1,
+        ..failing.clone()
+    };
+    let active = Reason::StillActive { off_at: at("2026-11-25T08:58:12Z", "25 Nov 2026, 08:58") };
+    vec![
+        ("reason-manual", manual),
+        ("reason-gone", ReasonDialog { reason: Reason::Gone, held: 0, ..failing.clone() }),
+        (
+            "reason-forbidden",
+            ReasonDialog { reason: Reason::DestinationForbidden, can_manage: false, ..failing.clone() },
+        ),
+        ("reason-still-active", ReasonDialog { reason: active, ..failing.clone() }),
+        ("reason-failing", failing),
+    ]
+}
+
+fn health() -> Health {
+    let hours = (0..24_u32).map(|hour| Hour {
+        from: at(&format!("2026-11-22T{hour:02}:00:00Z"), &format!("22 Nov 2026, {hour:02}:00")),
+        delivered: if hour < 3 { 0 } else { 120 + (hour * 37) % 190 },
+        failed: if (14..17).contains(&hour) { 30 + hour } else { u32::from(hour == 9) },
+        p50_ms: (hour >= 3).then_some(30 + (hour * 13) % 20),
+        p95_ms: (hour >= 3).then_some(80 + (hour * 29) % 60 + if hour > 13 && hour < 18 { 240 } else { 0 }),
+    });
+    Health { hours: hours.collect(), p50_ms: Some(38), p95_ms: Some(142) }
+}
+
+fn delivery(n: u32, event_type: &str, state: DeliveryState, attempts: u32, answer: &str) -> DeliveryRow {
+    DeliveryRow {
+        id: format!("dlv_{n}"),
+        event_type: event_type.into(),
+        webhook: LongUrl::new(URLS[1]),
+        state,
+        at: today(),
+        attempts,
+        answer: answer.into(),
+        next_attempt: (state == DeliveryState::Pending).then(|| at("2026-11-23T09:05:00Z", "23 Nov 2026, 09:05")),
+    }
+}
+
+fn deliveries() -> Vec<DeliveryRow> {
+    vec![
+        delivery(1, "user.blocked", DeliveryState::Delivered, 1, "200 in 35 ms"),
+        delivery(2, "state_changes.threshold_reached", DeliveryState::Pending, 2, "503 in 1,204 ms"),
+        delivery(3, "invite.created", DeliveryState::Failed, 10, "no answer within 15 s"),
+        delivery(4, "group.member_added", DeliveryState::Held, 0, ""),
+        delivery(5, "role.assigned", DeliveryState::Cancelled, 0, ""),
+    ]
+}
+
+fn webhook_page() -> webhook::ShowPage {
+    let change = |active, by, text: &str| StatusChange { at: today(), active, by, text: text.into() };
+    webhook::ShowPage {
+        page: Page::new("Webhook", Theme::System),
+        chrome: chrome(Some(Section::Webhooks)),
+        id: "wh_01kaq7z3v8f9m2x4".into(),
+        url: LongUrl::new(URLS[1]),
+        description: "Tells the CRM about people".into(),
+        owner: Who::api_key("Terraform"),
+        created_at: today(),
+        updated_at: today(),
+        status: WebhookStatus::Failing,
+        held: 0,
+        actor_types: chips([7, 2, 0, 5, 0, 0]),
+        event_types: vec!["user.joined".into(), "user.blocked".into(), "invite.created".into()],
+        headers: vec![("X-Tenant".into(), "northwind".into())],
+        rate_limit: Some("20 per second".into()),
+        secret_ends: "x9Qd".into(),
+        rotating_until: Some(at("2026-11-24T09:00:00Z", "24 Nov 2026, 09:00")),
+        health: health(),
+        history: vec![
+            change(true, Who::user("Ann Lee"), "Turned on; 1,284 missed events were sent."),
+            change(false, Who::system(), "Every attempt failed for 5 days, so Bellwire turned it off."),
+            change(true, Who::api_key("Terraform"), "Created."),
+        ],
+        list: Listing::new("/webhooks/wh_01", &[], "at", Order::Descending, true),
+        states: choices(&[("", "All states"), ("pending", "Pending"), ("delivered", "Delivered")]),
+        types: choices(&[("", "All event types"), ("user.blocked", "user.blocked")]),
+        deliveries: deliveries(),
+        pager: Pager { first: 1, last: 5, total: Some(5), ..Pager::default() },
+        can_manage: true,
+    }
+}
+
+fn secret_dialog() -> SecretDialog {
+    SecretDialog {
+        id: "wh_01".into(),
+        secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
+        previous: Some("whsec_C2FVsBQIhrscChlQIMV2b5sSYspob7oD".into()),
+        rotating_until: Some(at("2026-11-24T09:00:00Z", "24 Nov 2026, 09:00")),
+        public_key: Some("whpk_6vJ1Yx9pQm0d3m0hV1mXyqGm9mVw0n2g4Q0l3l5mN0c=".into()),
+        return_to: "/webhooks/wh_01".into(),
+    }
+}
+
+fn rotate_dialog() -> RotateDialog {
+    let overlaps = choices(&[("86400", "24 hours"), ("604800", "7 days"), ("0", "Not at all")]);
+    RotateDialog { id: "wh_01".into(), url: URLS[0].into(), overlaps, return_to: "/webhooks/wh_01".into() }
+}
+
+fn test_dialog() -> TestDialog {
+    let types = choices(&[("webhook.test", "webhook.test"), ("user.blocked", "user.blocked")]);
+    TestDialog { id: "wh_01".into(), url: URLS[0].into(), types, return_to: "/webhooks/wh_01".into() }
+}
+
+fn replay_dialog() -> ReplayDialog {
+    let since = choices(&[("1h", "the last hour"), ("24h", "the last 24 hours")]);
+    ReplayDialog { id: "wh_01".into(), url: URLS[0].into(), since, return_to: "/webhooks/wh_01".into() }
+}
+
+const BODY: &str = r#"{
+  "id": "evt_01kaq7z3v8f9m2x4",
+  "type": "user.blocked",
+  "timestamp": "2026-11-23T09:00:00.000000Z",
+  "workspace_id": "ws_01k9",
+  "sequence": 1042,
+  "actor": { "type": "user", "id": "usr_01k8", "name": "Ann Lee" },
+  "data": {
+    "object": { "id": "usr_01k7", "name": "Bo Chen", "status": "blocked" },
+    "previous": { "status": "active" },
+    "reason": "left the company"
+  }
+}"#;
+
+fn delivery_page() -> DeliveryPage {
+    let attempt = |number, succeeded, outcome: &str, response: &str| Attempt {
+        number,
+        at: today(),
+        duration_ms: 35 + number,
+        succeeded,
+        outcome: outcome.into(),
+        why: if number == 3 { "Resend".into() } else { "Automatic".into() },
+        response: response.into(),
+        cut: number == 2,
+    };
+    DeliveryPage {
+        page: Page::new("Delivery", Theme::System),
+        chrome: chrome(Some(Section::Webhooks)),
+        id: "dlv_01kaq7z3v8f9m2x4".into(),
+        event_id: "evt_01kaq7z3v8f9m2x4".into(),
+        event_type: "user.blocked".into(),
+        sequence: Some(1042),
+        webhook_id: "wh_01".into(),
+        webhook_url: LongUrl::new(URLS[1]),
+        state: DeliveryState::Pending,
+        at: today(),
+        next_attempt: Some(at("2026-11-23T09:05:00Z", "23 Nov 2026, 09:05")),
+        request_headers: vec![
+            ("webhook-id".into(), "evt_01kaq7z3v8f9m2x4".into()),
+            ("webhook-timestamp".into(), "1795424400".into()),
+            ("webhook-signature".into(), "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=".into()),
+        ],
+        request_body: BODY.into(),
+        attempts: vec![
+            attempt(3, true, "200 OK", "{\"ok\":true}"),
+            attempt(2, false, "503 Service Unavailable", "<html>upstream is not available</html>"),
+            attempt(1, false, "no answer within 15 s", ""),
+        ],
+        can_manage: true,
+    }
+}
+
+fn event(sequence: u64, event_type: &str, object: &str, actor: Who) -> events::EventRow {
+    let id = format!("evt_{sequence}");
+    events::EventRow { id, sequence, at: today(), event_type: event_type.into(), actor, object: object.into() }
+}
+
+fn event_rows() -> Vec<events::EventRow> {
+    vec![
+        event(1042, "user.blocked", "Bo Chen", Who::user("Ann Lee")),
+        event(1041, "state_changes.threshold_reached", "80 % of 10,000 used", Who::system()),
+        event(1040, "api_key.secret_rotated", "Terraform", Who::api_key("Rotation job")),
+    ]
+}
+
+fn events_list() -> events::ListPage {
+    events::ListPage {
+        page: Page::new("Events", Theme::System),
+        chrome: chrome(Some(Section::Events)),
+        list: Listing::new("/events", &[("actor_type", "users")], "sequence", Order::Descending, true),
+        actor_types: choices(&[("", "All actor types"), ("users", "Users")]),
+        types: choices(&[("", "All event types"), ("user.blocked", "user.blocked")]),
+        rows: event_rows(),
+        pager: Pager { first: 1, last: 3, total: Some(3), ..Pager::default() },
+    }
+}
+
+fn event_page() -> events::ShowPage {
+    let mut rows = event_rows();
+    events::ShowPage {
+        page: Page::new("User blocked", Theme::System),
+        chrome: chrome(Some(Section::Events)),
+        event: rows.remove(0),
+        type_title: "User blocked".into(),
+        body: BODY.into(),
+        related: rows,
+        deliveries: deliveries(),
+    }
+}
+
+/// Key, title, description, and the types with their titles.
+type Group = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const CATALOGUE: [Group; 6] = [
+    (
+        "users",
+        "Users",
+        "Users’ status change and management",
+        &[
+            ("user.joined", "User joined"),
+            ("user.updated", "User updated"),
+            ("user.blocked", "User blocked"),
+            ("user.unblocked", "User unblocked"),
+            ("user.removed", "User removed"),
+            ("user.left", "User left"),
+            ("user.ownership_transferred", "Ownership transferred"),
+        ],
+    ),
+    (
+        "invites",
+        "Invites",
+        "Creation and deletion of invites",
+        &[
+            ("invite.created", "Invite created"),
+            ("invite.resent", "Invite resent"),
+            ("invite.accepted", "Invite accepted"),
+            ("invite.expired", "Invite expired"),
+            ("invite.deleted", "Invite deleted"),
+        ],
+    ),
+    (
+        "groups",
+        "Groups",
+        "User groups creation and management",
+        &[
+            ("group.created", "Group created"),
+            ("group.updated", "Group updated"),
+            ("group.deleted", "Group deleted"),
+            ("group.member_added", "Member added"),
+            ("group.member_removed", "Member removed"),
+        ],
+    ),
+    (
+        "roles",
+        "Roles",
+        "User roles creation and management",
+        &[
+            ("role.created", "Role created"),
+            ("role.updated", "Role updated"),
+            ("role.deleted", "Role deleted"),
+            ("role.assigned", "Role assigned"),
+            ("role.unassigned", "Role unassigned"),
+        ],
+    ),
+    (
+        "api_keys",
+        "API Keys",
+        "API keys creation and management",
+        &[
+            ("api_key.created", "API key created"),
+            ("api_key.updated", "API key updated"),
+            ("api_key.secret_rotated", "Secret rotated"),
+            ("api_key.blocked", "API key blocked"),
+            ("api_key.unblocked", "API key unblocked"),
+            ("api_key.deleted", "API key deleted"),
+        ],
+    ),
+    (
+        "state_changes",
+        "State changes",
+        "The balance of state changes within your license",
+        &[
+            ("state_changes.credited", "State changes credited"),
+            ("state_changes.threshold_reached", "Threshold reached"),
+            ("state_changes.exhausted", "Balance exhausted"),
+            ("state_changes.replenished", "Balance replenished"),
+            ("license.issued", "License issued"),
+            ("license.updated", "License updated"),
+            ("license.expiring", "License expiring"),
+            ("license.expired", "License expired"),
+            ("license.blocked", "License blocked"),
+            ("license.unblocked", "License unblocked"),
+        ],
+    ),
+];

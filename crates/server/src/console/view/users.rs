@@ -1,0 +1,110 @@
+//! The users of the workspace, and the dialogs that change them.
+
+use askama::Template;
+
+use super::listing::Listing;
+use super::parts::{Choice, Field, Moment, Pager};
+use super::{Chrome, DialogView, Page};
+
+/// `GET /users`
+#[derive(Debug, Clone, Template)]
+#[template(path = "users/list.html")]
+pub(crate) struct ListPage {
+    pub(crate) page: Page,
+    pub(crate) chrome: Chrome,
+    /// Sorted by `name`, `email`, `joined_at` or `status`; filtered by `q`, `status` and `role`.
+    pub(crate) list: Listing,
+    pub(crate) statuses: Vec<Choice>,
+    pub(crate) roles: Vec<Choice>,
+    pub(crate) rows: Vec<UserRow>,
+    pub(crate) pager: Pager,
+    /// Whether the user may send invites.
+    pub(crate) can_invite: bool,
+}
+
+/// One user in the list, with what the reader may do to them.
+#[derive(Debug, Clone)]
+pub(crate) struct UserRow {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) roles: Vec<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) joined_at: Moment,
+    pub(crate) blocked: bool,
+    /// The reader.
+    pub(crate) is_self: bool,
+    pub(crate) can: UserActions,
+}
+
+/// What the reader may do to a user.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct UserActions {
+    pub(crate) change: bool,
+    /// Block, or unblock who is blocked.
+    pub(crate) block: bool,
+    pub(crate) remove: bool,
+    pub(crate) leave: bool,
+    /// Make them the owner of the workspace.
+    pub(crate) transfer: bool,
+}
+
+/// `GET /users/{id}/edit`
+#[derive(Debug, Clone, Template)]
+#[template(path = "users/profile_dialog.html")]
+pub(crate) struct ProfileDialog {
+    pub(crate) id: String,
+    pub(crate) email: String,
+    pub(crate) name: Field,
+    pub(crate) return_to: String,
+}
+
+impl DialogView for ProfileDialog {}
+
+/// `GET /users/{id}/block`
+#[derive(Debug, Clone, Template)]
+#[template(path = "users/block_dialog.html")]
+pub(crate) struct BlockDialog {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// Optional; goes into the event.
+    pub(crate) reason: Field,
+    pub(crate) return_to: String,
+}
+
+impl DialogView for BlockDialog {}
+
+/// `GET /users/{id}/remove`
+#[derive(Debug, Clone, Template)]
+#[template(path = "users/remove_dialog.html")]
+pub(crate) struct RemoveDialog {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) return_to: String,
+}
+
+impl DialogView for RemoveDialog {}
+
+/// `GET /users/{id}/transfer`
+#[derive(Debug, Clone, Template)]
+#[template(path = "users/transfer_dialog.html")]
+pub(crate) struct TransferDialog {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) workspace: String,
+    pub(crate) return_to: String,
+}
+
+impl DialogView for TransferDialog {}
+
+/// `GET /users/leave`
+#[derive(Debug, Clone, Template)]
+#[template(path = "users/leave_dialog.html")]
+pub(crate) struct LeaveDialog {
+    pub(crate) workspace: String,
+    /// Why leaving is not possible, for example for the only owner.
+    pub(crate) error: Option<String>,
+    pub(crate) return_to: String,
+}
+
+impl DialogView for LeaveDialog {}

@@ -1,0 +1,120 @@
+//! The page of one webhook: settings, secret, health, status history and deliveries, with their dialogs.
+
+use askama::Template;
+
+use super::deliveries::DeliveryRow;
+use super::health::Health;
+use super::listing::Listing;
+use super::parts::{Choice, LongUrl, Moment, Pager, Who};
+use super::webhooks::{ActorChip, WebhookStatus};
+use super::{Chrome, DialogView, Page};
+
+/// `GET /webhooks/{id}`
+#[derive(Debug, Clone, Template)]
+#[template(path = "webhooks/show.html")]
+pub(crate) struct ShowPage {
+    pub(crate) page: Page,
+    pub(crate) chrome: Chrome,
+    pub(crate) id: String,
+    pub(crate) url: LongUrl,
+    pub(crate) description: String,
+    pub(crate) owner: Who,
+    pub(crate) created_at: Moment,
+    pub(crate) updated_at: Moment,
+    pub(crate) status: WebhookStatus,
+    pub(crate) held: u64,
+    pub(crate) actor_types: Vec<ActorChip>,
+    /// Exact names, in the catalogue's order.
+    pub(crate) event_types: Vec<String>,
+    /// Custom headers, names and values.
+    pub(crate) headers: Vec<(String, String)>,
+    /// In words, for example "20 per second"; none for no limit.
+    pub(crate) rate_limit: Option<String>,
+    /// The secret's last four characters.
+    pub(crate) secret_ends: String,
+    /// Until when the previous secret signs too.
+    pub(crate) rotating_until: Option<Moment>,
+    pub(crate) health: Health,
+    /// Newest first.
+    pub(crate) history: Vec<StatusChange>,
+    /// The deliveries, filtered by `state` and `type`.
+    pub(crate) list: Listing,
+    pub(crate) states: Vec<Choice>,
+    pub(crate) types: Vec<Choice>,
+    pub(crate) deliveries: Vec<DeliveryRow>,
+    pub(crate) pager: Pager,
+    pub(crate) can_manage: bool,
+}
+
+impl ShowPage {
+    /// The end of a dialog's address that brings the reader back to this page.
+    pub(crate) fn back(&self) -> String {
+        format!("?return_to={}", self.list.path())
+    }
+}
+
+/// One line of the status history.
+#[derive(Debug, Clone)]
+pub(crate) struct StatusChange {
+    pub(crate) at: Moment,
+    pub(crate) active: bool,
+    pub(crate) by: Who,
+    /// In words, for example "Turned off: every attempt failed for 5 days."
+    pub(crate) text: String,
+}
+
+/// `GET /webhooks/{id}/secret`
+#[derive(Debug, Clone, Template)]
+#[template(path = "webhooks/secret_dialog.html")]
+pub(crate) struct SecretDialog {
+    pub(crate) id: String,
+    /// `whsec_…`
+    pub(crate) secret: String,
+    /// The secret before the last rotation, while it signs too.
+    pub(crate) previous: Option<String>,
+    pub(crate) rotating_until: Option<Moment>,
+    /// The public key of `v1a` signatures, when the webhook has them.
+    pub(crate) public_key: Option<String>,
+    pub(crate) return_to: String,
+}
+
+impl DialogView for SecretDialog {}
+
+/// `GET /webhooks/{id}/secret/rotate`
+#[derive(Debug, Clone, Template)]
+#[template(path = "webhooks/rotate_dialog.html")]
+pub(crate) struct RotateDialog {
+    pub(crate) id: String,
+    pub(crate) url: String,
+    /// Options of `overlap_seconds`.
+    pub(crate) overlaps: Vec<Choice>,
+    pub(crate) return_to: String,
+}
+
+impl DialogView for RotateDialog {}
+
+/// `GET /webhooks/{id}/test`
+#[derive(Debug, Clone, Template)]
+#[template(path = "webhooks/test_dialog.html")]
+pub(crate) struct TestDialog {
+    pub(crate) id: String,
+    pub(crate) url: String,
+    /// Options of `type`, `webhook.test` first.
+    pub(crate) types: Vec<Choice>,
+    pub(crate) return_to: String,
+}
+
+impl DialogView for TestDialog {}
+
+/// `GET /webhooks/{id}/replay`
+#[derive(Debug, Clone, Template)]
+#[template(path = "webhooks/replay_dialog.html")]
+pub(crate) struct ReplayDialog {
+    pub(crate) id: String,
+    pub(crate) url: String,
+    /// Options of `since`, for example `1h` "the last hour".
+    pub(crate) since: Vec<Choice>,
+    pub(crate) return_to: String,
+}
+
+impl DialogView for ReplayDialog {}

@@ -1,0 +1,153 @@
+//! Events as people and programs read them: the workspace's feed, which is its audit log too. Writing is `db::events`.
+//!
+//! The feed is numbered without gaps, so its order is the number, and it has no other.
+
+use bellwire_core::{
+    catalogue::ActorType,
+    event::EventActor,
+    id::{CorrelationId, EventId, WorkspaceId},
+    time::Timestamp,
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{
+    Conn, DbError, Row,
+    page::{self, Filter, Listing, Page, PageRequest, Sort},
+};
+
+/// One thing that happened, as receivers get it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Event)]
+pub struct EventView {
+    /// Its id, which is the `webhook-id` header of its deliveries too.
+    pub id: EventId,
+    /// Its type: a name of the catalogue.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// When it happened.
+    pub timestamp: Timestamp,
+    /// Where.
+    pub workspace_id: WorkspaceId,
+    /// Its number in the workspace: 1, 2, 3, … without gaps.
+    pub sequence: i64,
+    /// Who did it.
+    pub actor: EventActor,
+    /// What happened, as the catalogue describes it.
+    #[schema(value_type = Object)]
+    pub data: Box<RawValue>,
+    /// Shared by all events that one action caused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<CorrelationId>,
+    /// Present, and true, only when somebody pressed *Send test*: nothing of this happened.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub test: bool,
+}
+
+/// The order of the feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BySequence;
+
+impl Sort for BySequence {
+    fn name(self) -> &'static str {
+        "sequence"
+    }
+
+    fn column(self) -> &'static str {
+        "e.sequence"
+    }
+
+    fn is_number(self) -> bool {
+        true
+    }
+
+    fn id(self) -> &'static str {
+        "e.id"
+    }
+}
+
+/// Which events to list.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Only those of this type: an exact name.
+    pub event_type: Option<String>,
+    /// Only those of types of this actor type.
+    pub actor_type: Option<ActorType>,
+    /// Only what this user or API key did.
+    pub actor_id: Option<String>,
+    /// Only those about the thing with this id.
+    pub object_id: Option<String>,
+    /// Only those that were written at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only those that were written before this time.
+    pub until: Option<Timestamp>,
+}
+
+const COLUMNS: &str = "e.id AS id, e.type AS type, e.occurred_at AS occurred_at, e.workspace_id AS workspace_id, \
+     e.sequence AS sequence, e.actor AS actor, e.data AS data, e.correlation_id AS correlation_id, e.test AS test";
+
+fn read(row: &Row) -> Result<EventView, DbError> {
+    Ok(EventView {
+        id: row.get("id")?,
+        event_type: row.get("type")?,
+        timestamp: row.get("occurred_at")?,
+        workspace_id: row.get("workspace_id")?,
+        sequence: row.get("sequence")?,
+        actor: row.json("actor")?,
+        data: row.json("data")?,
+        correlation_id: row.get("correlation_id")?,
+        test: row.get("test")?,
+    })
+}
+
+/// One page of the feed.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn list(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    wanted: &Wanted,
+    request: &PageRequest<BySequence>,
+) -> Result<Page<EventView>, DbError> {
+    let mut filter = Filter::default();
+    filter.and("e.workspace_id = $?", workspace);
+    if let Some(event_type) = &wanted.event_type {
+        filter.and("e.type = $?", event_type);
+    }
+    if let Some(actor_type) = wanted.actor_type {
+        // Names of the catalogue: nothing in them needs quoting.
+        let names: Vec<String> = actor_type.types().map(|event_type| format!("'{event_type}'")).collect();
+        filter.and_always(&format!("e.type IN ({})", names.join(", ")));
+    }
+    // Actors and data are stored as compact JSON, and an id has nothing in it that JSON would escape.
+    if let Some(id) = wanted.actor_id.as_deref() {
+        filter.and("e.actor LIKE $? ESCAPE '\\'", like(&format!("\"id\":\"{id}\"")));
+    }
+    if let Some(id) = wanted.object_id.as_deref() {
+        filter.and("e.data LIKE $? ESCAPE '\\'", like(&format!("\"id\":\"{id}\"")));
+    }
+    if let Some(since) = wanted.since {
+        filter.and("e.created_at >= $?", since);
+    }
+    if let Some(until) = wanted.until {
+        filter.and("e.created_at < $?", until);
+    }
+    let listing = Listing { columns: COLUMNS.to_owned(), from: "events e", filter };
+    page::list(conn, listing, request, read).await
+}
+
+/// As [`page::containing`], with the case as it is.
+fn like(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{}%", escaped.replace(char::is_control, ""))
+}
+
+/// One event of the workspace.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: EventId) -> Result<Option<EventView>, DbError> {
+    let sql = format!("SELECT {COLUMNS} FROM events e WHERE e.id = $1 AND e.workspace_id = $2");
+    conn.query_opt(&sql, &[id.into(), workspace.into()]).await?.as_ref().map(read).transpose()
+}

@@ -1,0 +1,73 @@
+//! Workspaces: the tenants.
+
+use bellwire_core::{
+    id::{UserId, WorkspaceId},
+    time::Timestamp,
+};
+use serde::Serialize;
+
+use super::{Conn, DbError, Row};
+
+/// A workspace, as the API shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Workspace {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+fn read(row: &Row) -> Result<Workspace, DbError> {
+    Ok(Workspace { id: row.get("id")?, name: row.get("name")?, created_at: row.get("created_at")? })
+}
+
+/// One workspace.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn get(conn: &mut Conn, id: WorkspaceId) -> Result<Option<Workspace>, DbError> {
+    let sql = "SELECT id, name, created_at FROM workspaces WHERE id = $1";
+    conn.query_opt(sql, &[id.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// The workspaces in which a user is active, by name.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn of_user(conn: &mut Conn, user: UserId) -> Result<Vec<Workspace>, DbError> {
+    let sql = "SELECT w.id AS id, w.name AS name, w.created_at AS created_at FROM memberships m \
+               JOIN workspaces w ON w.id = m.workspace_id WHERE m.user_id = $1 AND m.status = 'active' \
+               ORDER BY LOWER(w.name), w.id";
+    conn.query(sql, &[user.into()]).await?.iter().map(read).collect()
+}
+
+/// Writes a new workspace.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn insert(conn: &mut Conn, workspace: &Workspace) -> Result<(), DbError> {
+    let sql = "INSERT INTO workspaces (id, name, created_at) VALUES ($1, $2, $3)";
+    conn.execute(sql, &[workspace.id.into(), (&workspace.name).into(), workspace.created_at.into()]).await?;
+    Ok(())
+}
+
+/// Changes the name.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn rename(conn: &mut Conn, id: WorkspaceId, name: &str) -> Result<(), DbError> {
+    conn.execute("UPDATE workspaces SET name = $2 WHERE id = $1", &[id.into(), name.into()]).await?;
+    Ok(())
+}
+
+/// Makes the transactions that call this for the same workspace wait for each other, so that rules about several rows (the
+/// last owner) see what the others did. SQLite has one writer anyway; PostgreSQL locks the row that it writes.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn lock(conn: &mut Conn, id: WorkspaceId) -> Result<(), DbError> {
+    conn.execute("UPDATE workspaces SET sequence = sequence WHERE id = $1", &[id.into()]).await?;
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! Bellwire: the Webhooks page of an account console, and everything that has to be true behind it.
+//!
+//! Dependencies point one way: `core ← db ← ops ← {api, console, delivery} ← cli`.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod console;
+pub mod crypt;
+pub mod db;
+pub mod delivery;
+pub mod error;
+pub mod ops;

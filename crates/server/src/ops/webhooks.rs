@@ -1,0 +1,359 @@
+//! Webhooks: what the page does.
+//!
+//! A webhook belongs to a workspace and to whoever created it. Everybody with `webhooks.view` sees it; `webhooks.manage` is
+//! needed to change it and to see its secret. Settings here, switching on and off in [`status`], secrets in [`sealed`], custom
+//! headers in [`headers`].
+//!
+//! What always holds: secrets and header values are stored sealed and shown by no list, event or log; every change is followed,
+//! after its commit, by a word to the engine (which keeps webhooks in memory) and to the open pages.
+
+mod headers;
+mod sealed;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeSet, ops::Deref};
+
+use bellwire_core::{
+    catalogue::{EventType, EventTypes},
+    delivery::Health,
+    id::{self, DeliveryId, WebhookId, WorkspaceId},
+    permission::Permission,
+    sign::SigningSeed,
+    text::Description,
+    time::Timestamp,
+    webhook_url::WebhookUrl,
+};
+use serde::Serialize;
+
+pub use self::{
+    headers::CustomHeaders,
+    sealed::{Opened, SecretView, open, rotate_secret, secret},
+    status::{Missed, activate, deactivate, status_changes, turn_off},
+};
+use super::Actor;
+use crate::{
+    app::{App, Signal},
+    db::{
+        self,
+        events::Audience,
+        page::{Page, PageRequest},
+        webhooks::{LastError, Owner, Record, Sort, Status, Wanted, Webhook},
+    },
+    error::Error,
+    ops,
+};
+
+/// The most webhooks of a workspace: far more than people make, and a stop for programs that run wild.
+pub const MAX_WEBHOOKS: u64 = 200_000;
+/// The highest rate limit, in requests per second.
+pub const MAX_RATE_LIMIT: u32 = 10_000;
+/// Beyond this nobody counts what is held.
+pub const MAX_HELD_COUNT: u32 = 10_000;
+
+/// What is needed to create a webhook.
+#[derive(Clone, Debug)]
+pub struct NewWebhook {
+    /// Where events are sent.
+    pub url: WebhookUrl,
+    /// Which.
+    pub event_types: EventTypes,
+    /// What it is for.
+    pub description: Description,
+    /// Sent with every request: names and values.
+    pub headers: Vec<(String, String)>,
+    /// Requests per second at the most; `None` is without a limit.
+    pub rate_limit: Option<u32>,
+}
+
+/// What is modified; `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookPatch {
+    /// Where events are sent.
+    pub url: Option<WebhookUrl>,
+    /// Which.
+    pub event_types: Option<EventTypes>,
+    /// What it is for.
+    pub description: Option<Description>,
+    /// Sent with every request: names and values, all of them.
+    pub headers: Option<Vec<(String, String)>>,
+    /// Requests per second at the most; `Some(None)` takes the limit away.
+    pub rate_limit: Option<Option<u32>>,
+    /// Whether requests are signed with a key pair (`v1a`) as well. Turning it off and on makes another pair.
+    pub key_pair: Option<bool>,
+}
+
+/// A webhook with everything that may be shown of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct WebhookDetails {
+    /// The webhook.
+    #[serde(flatten)]
+    pub webhook: Webhook,
+    /// The names of the custom headers. Their values are never shown.
+    pub headers: Vec<String>,
+    /// Requests per second at the most; null is without a limit.
+    pub rate_limit: Option<u32>,
+    /// Since when all attempts have failed; null unless it is failing.
+    pub failing_since: Option<Timestamp>,
+    /// How many attempts have failed since then.
+    pub failing_attempts: i64,
+    /// What went wrong last; null unless it is failing.
+    pub last_error: Option<LastError>,
+    /// When it will be turned off if nothing succeeds before; null unless it is active and failing.
+    pub will_turn_off_at: Option<Timestamp>,
+}
+
+impl Deref for WebhookDetails {
+    type Target = Webhook;
+
+    fn deref(&self) -> &Webhook {
+        &self.webhook
+    }
+}
+
+fn details(app: &App, workspace: WorkspaceId, record: Record) -> Result<WebhookDetails, Error> {
+    let headers = sealed::headers(&app.key, workspace, record.id, record.headers_sealed.as_deref())?;
+    let is_failing = record.status == Status::Active && record.health == Health::Failing;
+    Ok(WebhookDetails {
+        headers: headers.names().map(str::to_owned).collect(),
+        rate_limit: record.rate_limit,
+        failing_since: record.failing_since,
+        failing_attempts: record.failing_attempts,
+        will_turn_off_at: record
+            .failing_since
+            .filter(|_| is_failing)
+            .map(|since| since.saturating_add(app.retry.deactivate_after)),
+        last_error: record.last_error,
+        webhook: record.webhook,
+    })
+}
+
+/// One page of the workspace's webhooks.
+///
+/// # Errors
+/// [`Error::Forbidden`]
+pub async fn list(
+    app: &App,
+    actor: &Actor,
+    wanted: Wanted,
+    request: PageRequest<Sort>,
+) -> Result<Page<WebhookDetails>, Error> {
+    actor.require(Permission::WebhooksView)?;
+    let workspace = actor.workspace;
+    let page = app
+        .db
+        .read(move |conn| Box::pin(async move { db::webhooks::list(conn, workspace, &wanted, &request).await }))
+        .await?;
+    page.try_map(|record| details(app, workspace, record))
+}
+
+/// How many webhooks a list has on all its pages.
+///
+/// # Errors
+/// [`Error::Forbidden`]
+pub async fn count(app: &App, actor: &Actor, wanted: Wanted) -> Result<u64, Error> {
+    actor.require(Permission::WebhooksView)?;
+    let workspace = actor.workspace;
+    Ok(app.db.read(move |conn| Box::pin(async move { db::webhooks::count(conn, workspace, &wanted).await })).await?)
+}
+
+/// One webhook.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn get(app: &App, actor: &Actor, id: WebhookId) -> Result<WebhookDetails, Error> {
+    actor.require(Permission::WebhooksView)?;
+    details(app, actor.workspace, record(app, actor, id).await?)
+}
+
+/// Reads a webhook of the actor's workspace.
+async fn record(app: &App, actor: &Actor, id: WebhookId) -> Result<Record, Error> {
+    let workspace = actor.workspace;
+    let found = app.db.read(move |conn| Box::pin(async move { db::webhooks::get(conn, workspace, id).await })).await?;
+    found.ok_or_else(Error::not_found::<id::Webhook>)
+}
+
+/// Reads a webhook inside a transaction.
+async fn find(tx: &mut ops::Tx<'_>, id: WebhookId) -> Result<Record, Error> {
+    db::webhooks::get(tx.conn, tx.workspace, id).await?.ok_or_else(Error::not_found::<id::Webhook>)
+}
+
+/// Creates a webhook, active, owned by whoever asks. The second value is its secret's text.
+///
+/// # Errors
+/// [`Error::Invalid`] for `url`, `event_types`, `headers` and `rate_limit`; [`Error::Conflict`] with `too_many_webhooks`.
+pub async fn create(app: &App, actor: &Actor, new: NewWebhook) -> Result<(WebhookDetails, String), Error> {
+    check_url(app, &new.url)?;
+    check_event_types(new.event_types)?;
+    check_rate_limit(new.rate_limit)?;
+    let headers = CustomHeaders::parse(new.headers).map_err(|error| Error::invalid("headers", error))?;
+    let owner = Owner { kind: actor.principal.kind(), id: actor.principal.to_string(), name: actor.name.clone() };
+    let (record, secret) = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+        Box::pin(async move {
+            if db::webhooks::count(tx.conn, tx.workspace, &Wanted::default()).await? >= MAX_WEBHOOKS {
+                let message = format!("a workspace can't have more than {MAX_WEBHOOKS} webhooks");
+                return Err(Error::conflict("too_many_webhooks", message));
+            }
+            let id: WebhookId = tx.app.random.id(tx.now);
+            let secret = sealed::new_secret(&tx.app)?;
+            let record = Record {
+                headers_sealed: sealed::seal_headers(&tx.app, tx.workspace, id, &headers)?,
+                rate_limit: new.rate_limit,
+                secret_sealed: sealed::seal_secret(&tx.app, tx.workspace, id, &secret),
+                old_secret: None,
+                signing_seed_sealed: None,
+                failing_since: None,
+                failing_attempts: 0,
+                last_error: None,
+                cancel_before: Timestamp::default(),
+                webhook: Webhook {
+                    id,
+                    url: new.url,
+                    description: new.description.to_string(),
+                    event_types: new.event_types,
+                    actor_types: new.event_types.actor_types(),
+                    owner,
+                    status: Status::Active,
+                    status_reason: None,
+                    health: Health::Unknown,
+                    created_at: tx.now,
+                    updated_at: tx.now,
+                },
+            };
+            db::webhooks::insert(tx.conn, tx.workspace, &record).await?;
+            status::created(tx, id).await?;
+            Ok((record, secret))
+        })
+    })
+    .await?;
+    tell(app, actor.workspace, record.id);
+    Ok((details(app, actor.workspace, record)?, secret.reveal()))
+}
+
+/// Modifies a webhook. Another URL begins with a clean health.
+///
+/// # Errors
+/// As [`create`], and [`Error::NotFound`].
+pub async fn update(app: &App, actor: &Actor, id: WebhookId, patch: WebhookPatch) -> Result<WebhookDetails, Error> {
+    if let Some(url) = &patch.url {
+        check_url(app, url)?;
+    }
+    if let Some(event_types) = patch.event_types {
+        check_event_types(event_types)?;
+    }
+    check_rate_limit(patch.rate_limit.flatten())?;
+    let headers = patch.headers.map(CustomHeaders::parse).transpose();
+    let headers = headers.map_err(|error| Error::invalid("headers", error))?;
+    let record = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+        Box::pin(async move {
+            let mut record = find(tx, id).await?;
+            record.webhook.url = patch.url.unwrap_or(record.webhook.url);
+            record.webhook.event_types = patch.event_types.unwrap_or(record.webhook.event_types);
+            if let Some(description) = patch.description {
+                record.webhook.description = description.to_string();
+            }
+            if let Some(headers) = headers {
+                record.headers_sealed = sealed::seal_headers(&tx.app, tx.workspace, id, &headers)?;
+            }
+            record.rate_limit = patch.rate_limit.unwrap_or(record.rate_limit);
+            match (patch.key_pair, &record.signing_seed_sealed) {
+                (Some(true), None) => {
+                    let seed = SigningSeed::from_bytes(&tx.app.random.bytes());
+                    record.signing_seed_sealed = Some(sealed::seal_seed(&tx.app, tx.workspace, id, &seed));
+                }
+                (Some(false), Some(_)) => record.signing_seed_sealed = None,
+                _ => {}
+            }
+            record.webhook.updated_at = tx.now;
+            db::webhooks::update(tx.conn, tx.workspace, &record).await?;
+            find(tx, id).await
+        })
+    })
+    .await?;
+    tell(app, actor.workspace, id);
+    details(app, actor.workspace, record)
+}
+
+/// Deletes a webhook. What was owed to it is cancelled; its history of deliveries stays as long as any history does.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn delete(app: &App, actor: &Actor, id: WebhookId) -> Result<(), Error> {
+    ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+        Box::pin(async move {
+            find(tx, id).await?;
+            Ok(db::webhooks::delete(tx.conn, id, tx.now).await?)
+        })
+    })
+    .await?;
+    tell(app, actor.workspace, id);
+    Ok(())
+}
+
+/// Sends a test: an event with the example data of its type (`webhook.test` when none is named), marked as a test, to this
+/// webhook only, whatever it wants and whether it is active or not.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn test(app: &App, actor: &Actor, id: WebhookId, event_type: Option<EventType>) -> Result<DeliveryId, Error> {
+    let event_type = event_type.unwrap_or(EventType::WEBHOOK_TEST);
+    let event = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+        Box::pin(async move {
+            find(tx, id).await?;
+            tx.record_for(event_type, &event_type.entry().example_data(), Audience::Test(id))
+        })
+    })
+    .await?;
+    let delivery = app.db.read(move |conn| Box::pin(async move { db::deliveries::of_test(conn, event).await })).await?;
+    delivery.ok_or_else(Error::not_found::<id::Delivery>)
+}
+
+/// How many events are held for a webhook; [`MAX_HELD_COUNT`] stands for that many or more.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn held_count(app: &App, actor: &Actor, id: WebhookId) -> Result<u64, Error> {
+    actor.require(Permission::WebhooksView)?;
+    record(app, actor, id).await?;
+    Ok(app
+        .db
+        .read(move |conn| Box::pin(async move { db::deliveries::held_count(conn, id, MAX_HELD_COUNT).await }))
+        .await?)
+}
+
+/// After a commit: the engine forgets what it knew of the webhook, and open pages look again.
+fn tell(app: &App, workspace: WorkspaceId, id: WebhookId) {
+    app.wake.send(Signal::Changed(id));
+    app.changed(workspace, "webhooks");
+}
+
+/// After a commit that made deliveries due.
+fn tell_due(app: &App, workspace: WorkspaceId, id: WebhookId) {
+    app.wake.send(Signal::Due(BTreeSet::from([id])));
+    app.changed(workspace, "deliveries");
+}
+
+fn check_url(app: &App, url: &WebhookUrl) -> Result<(), Error> {
+    let forbidden = |forbidden| Error::invalid("url", format!("webhooks can't be sent there: {forbidden}"));
+    url.check(&app.addresses).map_err(forbidden)
+}
+
+fn check_event_types(event_types: EventTypes) -> Result<(), Error> {
+    if event_types.is_empty() {
+        return Err(Error::invalid("event_types", "choose at least one event type"));
+    }
+    match event_types.iter().find(|event_type| !event_type.entry().subscribable) {
+        Some(event_type) => Err(Error::invalid("event_types", format!("{event_type} can't be subscribed to"))),
+        None => Ok(()),
+    }
+}
+
+fn check_rate_limit(limit: Option<u32>) -> Result<(), Error> {
+    match limit {
+        Some(limit) if !(1..=MAX_RATE_LIMIT).contains(&limit) => {
+            Err(Error::invalid("rate_limit", format!("must be from 1 to {MAX_RATE_LIMIT} requests per second")))
+        }
+        _ => Ok(()),
+    }
+}

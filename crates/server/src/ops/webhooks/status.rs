@@ -1,0 +1,150 @@
+//! Turning webhooks on and off, by hand and by the engine. Turning off destroys nothing: what happens meanwhile is held.
+
+use bellwire_core::{catalogue::EventType, id::WebhookId, permission::Permission, text::Reason, time::Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{WebhookDetails, details, find, tell, tell_due};
+use crate::{
+    app::App,
+    db::{
+        self,
+        events::Audience,
+        page::{Page, PageRequest},
+        status_changes::{ByTime, Evidence, Status, StatusChange, StatusCode, StatusReason},
+    },
+    error::Error,
+    ops::{self, Actor, Tx},
+};
+
+/// What becomes of the events that a webhook missed while it was inactive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Missed {
+    /// They are sent now.
+    #[default]
+    Send,
+    /// They are cancelled. What somebody asked to be sent again is sent all the same.
+    Skip,
+}
+
+/// Turns a webhook on. When it is active already, nothing changes.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn activate(app: &App, actor: &Actor, id: WebhookId, missed: Missed) -> Result<WebhookDetails, Error> {
+    let (record, changed) = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+        Box::pin(async move {
+            db::webhooks::lock_workspace(tx.conn, tx.workspace).await?;
+            let record = find(tx, id).await?;
+            if record.status == Status::Active {
+                return Ok((record, false));
+            }
+            let (cancel_before, message) = match missed {
+                Missed::Send => (record.cancel_before, "Turned on; what it missed is sent."),
+                Missed::Skip => (skip_until(tx, id).await?, "Turned on; what it missed is skipped."),
+            };
+            db::webhooks::activate(tx.conn, id, cancel_before, tx.now).await?;
+            insert_change(tx, id, Status::Active, manual(tx, message.to_owned())).await?;
+            Ok((find(tx, id).await?, true))
+        })
+    })
+    .await?;
+    if changed {
+        tell(app, actor.workspace, id);
+        tell_due(app, actor.workspace, id);
+    }
+    details(app, actor.workspace, record)
+}
+
+/// Covers all deliveries that there are, also those made by a node whose clock is ahead.
+async fn skip_until(tx: &mut Tx<'_>, id: WebhookId) -> Result<Timestamp, Error> {
+    let newest = db::deliveries::newest(tx.conn, id).await?;
+    Ok(newest.map_or(tx.now, |newest| newest.max(tx.now)))
+}
+
+/// Turns a webhook off by hand. When it is inactive already, nothing changes.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn deactivate(app: &App, actor: &Actor, id: WebhookId, reason: Reason) -> Result<WebhookDetails, Error> {
+    let (record, changed) = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+        Box::pin(async move {
+            let message = if reason.as_str().is_empty() { "Turned off by hand." } else { reason.as_str() };
+            find(tx, id).await?;
+            let changed = turn_off(tx, id, StatusCode::Manual, message, None).await?;
+            Ok((find(tx, id).await?, changed))
+        })
+    })
+    .await?;
+    if changed {
+        tell(app, actor.workspace, id);
+    }
+    details(app, actor.workspace, record)
+}
+
+/// Turns a webhook off inside a transaction: status, reason, history and the event `webhook.deactivated`, which every
+/// webhook that wants it gets but this one. Does nothing, and returns `false`, when it is inactive already or deleted.
+///
+/// After the commit the caller sends [`Signal::Changed`](crate::app::Signal::Changed) and the live change `webhooks`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn turn_off(
+    tx: &mut Tx<'_>,
+    id: WebhookId,
+    code: StatusCode,
+    message: &str,
+    evidence: Option<Evidence>,
+) -> Result<bool, Error> {
+    let Some(record) = db::webhooks::get(tx.conn, tx.workspace, id).await? else { return Ok(false) };
+    if record.status == Status::Inactive {
+        return Ok(false);
+    }
+    let reason = StatusReason { code, message: message.to_owned(), at: tx.now, by: tx.actor().clone(), evidence };
+    // Two nodes may have seen it active: only one of them changes it.
+    if !db::webhooks::deactivate(tx.conn, id, &reason).await? {
+        return Ok(false);
+    }
+    insert_change(tx, id, Status::Inactive, reason.clone()).await?;
+    let mut webhook = record.webhook;
+    webhook.status = Status::Inactive;
+    webhook.updated_at = reason.at;
+    webhook.status_reason = Some(reason.clone());
+    let data = serde_json::json!({"object": webhook, "reason": reason});
+    tx.record_for(EventType::WEBHOOK_DEACTIVATED, &data, Audience::SubscribersExcept(id))?;
+    Ok(true)
+}
+
+/// The first entry of a webhook's history.
+pub(super) async fn created(tx: &mut Tx<'_>, id: WebhookId) -> Result<(), Error> {
+    insert_change(tx, id, Status::Active, manual(tx, "Created.".to_owned())).await
+}
+
+fn manual(tx: &Tx<'_>, message: String) -> StatusReason {
+    StatusReason { code: StatusCode::Manual, message, at: tx.now, by: tx.actor().clone(), evidence: None }
+}
+
+async fn insert_change(
+    tx: &mut Tx<'_>,
+    webhook_id: WebhookId,
+    status: Status,
+    reason: StatusReason,
+) -> Result<(), Error> {
+    let change = StatusChange { id: tx.app.random.id(tx.now), webhook_id, status, reason };
+    Ok(db::status_changes::insert(tx.conn, &change).await?)
+}
+
+/// The history of a webhook's status.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn status_changes(
+    app: &App,
+    actor: &Actor,
+    id: WebhookId,
+    request: PageRequest<ByTime>,
+) -> Result<Page<StatusChange>, Error> {
+    actor.require(Permission::WebhooksView)?;
+    super::record(app, actor, id).await?;
+    Ok(app.db.read(move |conn| Box::pin(async move { db::status_changes::list(conn, id, &request).await })).await?)
+}

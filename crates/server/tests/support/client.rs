@@ -1,0 +1,44 @@
+//! A plain HTTP client for tests: JSON in, JSON out, one connection each, nothing retried.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+/// Speaks to one server with one API key.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Where.
+    pub address: SocketAddr,
+    /// Who.
+    pub key: String,
+}
+
+impl Client {
+    /// One exchange on a connection of its own. An error means that no complete answer came.
+    pub async fn request(&self, method: &str, path: &str, body: &Value) -> Result<(StatusCode, Value), String> {
+        let say = |what: &str| move |error: &dyn std::fmt::Display| format!("{what}: {error}");
+        let stream = TcpStream::connect(self.address).await.map_err(|error| say("connect")(&error))?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| say("handshake")(&error))?;
+        let connection = tokio::spawn(connection);
+        let bytes = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", self.address.to_string())
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("content-type", "application/json")
+            .body(Full::new(bytes))
+            .map_err(|error| say("request")(&error))?;
+        let answer = sender.send_request(request).await.map_err(|error| say("send")(&error))?;
+        let status = answer.status();
+        let bytes = answer.into_body().collect().await.map_err(|error| say("answer")(&error))?.to_bytes();
+        connection.abort();
+        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+    }
+}
