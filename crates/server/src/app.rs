@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     crypt::MasterKey,
     db::Db,
-    ops::publish::Publishing,
+    ops::{api_keys::Uses, publish::Publishing, sign_in::Throttle},
 };
 
 /// Deliveries that may be in memory at once. What does not fit waits in the database.
@@ -51,6 +51,10 @@ pub struct Parts {
     pub wake: Wake,
     /// Publishes that wait for the next commit.
     pub publishing: Publishing,
+    /// Slows down whoever guesses passwords.
+    pub sign_ins: Throttle,
+    /// API keys whose use was written down in the last minute.
+    pub key_uses: Uses,
     /// To the open pages.
     pub live: broadcast::Sender<LiveChange>,
 }
@@ -79,6 +83,8 @@ impl App {
             node: random.id(clock.now()),
             wake: Wake { sender, room: Arc::new(Semaphore::new(ROOM)) },
             publishing: Publishing::default(),
+            sign_ins: Throttle::default(),
+            key_uses: Uses::default(),
             live: broadcast::Sender::new(LIVE),
             config,
             db,

@@ -12,3 +12,6 @@ pub mod db;
 pub mod delivery;
 pub mod error;
 pub mod ops;
+pub mod password;
+#[cfg(test)]
+mod testing;

@@ -1,2 +1,4 @@
-//! The command line.
+//! The commands of `bellwire`.
+
+pub mod bootstrap;
 pub mod listen;

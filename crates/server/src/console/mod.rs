@@ -1,4 +1,55 @@
-//! The console: server-rendered pages.
+//! The console: pages for people, made on the server.
+//!
+//! A request passes the [`guard`] (a form from another site stops there), becomes a [`request::Visitor`] or a
+//! [`request::Signed`], asks `ops` for what it shows or changes, fills a struct of [`view`] and is answered through
+//! [`reply`]. Handlers decide nothing about the account: who may do what, and what is valid, `ops` says.
+//!
+//! What always holds: every change is a POST that ends on a redirect, so that loading a page again repeats nothing; a
+//! refused dialog comes back with status 422 and what was typed (never passwords); every dialog has a URL of its own,
+//! which shows it over its list when it is opened without the script; what a reader may not do is not shown, and is
+//! refused all the same when asked for; no page contains a secret that nobody asked for, no log line contains one at all.
 
-#[allow(dead_code, reason = "the handlers that fill these views come with the next change")]
-pub(crate) mod view;
+mod assets;
+mod auth;
+mod cookies;
+mod deliveries;
+mod events;
+mod guard;
+mod invites;
+mod live;
+mod profile;
+mod reply;
+mod request;
+mod table;
+mod users;
+mod view;
+mod webhook;
+mod webhook_form;
+mod webhooks;
+mod words;
+
+use axum::{Router, middleware, routing::get};
+
+use crate::app::App;
+
+/// Everything under `/` that people open in a browser. Has its own answer for unknown paths: whatever else is served
+/// under other paths needs a fallback of its own.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/", get(auth::start))
+        .merge(auth::routes())
+        .merge(profile::routes())
+        .merge(users::routes())
+        .merge(invites::routes())
+        .merge(webhooks::routes())
+        .merge(webhook::routes())
+        .merge(deliveries::routes())
+        .merge(events::routes())
+        .merge(live::routes())
+        .merge(assets::routes())
+        .fallback(reply::nothing_here)
+        .method_not_allowed_fallback(reply::nothing_here)
+        .layer(middleware::from_fn_with_state(app.clone(), guard::around))
+        .layer(axum::extract::DefaultBodyLimit::max(guard::LARGEST_FORM))
+        .with_state(app)
+}

@@ -72,6 +72,10 @@ impl Sort for ApiKeySort {
         }
     }
 
+    fn is_number(self) -> bool {
+        matches!(self, Self::CreatedAt | Self::LastUsedAt)
+    }
+
     fn id(self) -> &'static str {
         "k.id"
     }
@@ -122,16 +126,28 @@ fn read(row: &Row) -> Result<ApiKey, DbError> {
     })
 }
 
-/// One page of the API keys of a workspace, and how many there are on all pages.
+/// One page of the API keys of a workspace.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn list(
     conn: &mut Conn,
     workspace: WorkspaceId,
-    request: &PageRequest<ApiKeySort>,
     wanted: &ApiKeyFilter,
-) -> Result<(Page<ApiKey>, u64), DbError> {
+    request: &PageRequest<ApiKeySort>,
+) -> Result<Page<ApiKey>, DbError> {
+    page::list(conn, listing(workspace, wanted), request, read).await
+}
+
+/// How many there are on all pages.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn count(conn: &mut Conn, workspace: WorkspaceId, wanted: &ApiKeyFilter) -> Result<u64, DbError> {
+    page::count(conn, &listing(workspace, wanted)).await
+}
+
+fn listing(workspace: WorkspaceId, wanted: &ApiKeyFilter) -> Listing {
     let mut filter = Filter::default();
     filter.and("k.workspace_id = $?", workspace);
     if let Some(status) = wanted.status {
@@ -139,11 +155,12 @@ pub async fn list(
     }
     if let Some(text) = &wanted.search {
         let pattern = page::containing(text);
-        filter.and("k.name_key LIKE $? ESCAPE '\\' OR k.id LIKE $? ESCAPE '\\' OR LOWER(k.hint) LIKE $? ESCAPE '\\'", pattern);
+        filter.and(
+            "k.name_key LIKE $? ESCAPE '\\' OR k.id LIKE $? ESCAPE '\\' OR LOWER(k.hint) LIKE $? ESCAPE '\\'",
+            pattern,
+        );
     }
-    let listing = Listing { columns: COLUMNS, from: "api_keys k", filter };
-    let total = page::count(conn, &listing).await?;
-    Ok((page::list(conn, listing, request, read).await?, total))
+    Listing { columns: COLUMNS.to_owned(), from: "api_keys k", filter }
 }
 
 /// One API key.
@@ -153,15 +170,6 @@ pub async fn list(
 pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ApiKeyId) -> Result<Option<ApiKey>, DbError> {
     let sql = format!("SELECT {COLUMNS} FROM api_keys k WHERE k.workspace_id = $1 AND k.id = $2");
     conn.query_opt(&sql, &[workspace.into(), id.into()]).await?.as_ref().map(read).transpose()
-}
-
-/// How many API keys a workspace has.
-///
-/// # Errors
-/// See [`DbError`].
-pub async fn count(conn: &mut Conn, workspace: WorkspaceId) -> Result<i64, DbError> {
-    let sql = "SELECT COUNT(*) AS count FROM api_keys WHERE workspace_id = $1";
-    conn.query_one(sql, &[workspace.into()]).await?.get("count")
 }
 
 /// What the secret with this hash stands for, in one statement: every request of the API asks. `None` when there is none, or
@@ -194,12 +202,7 @@ pub async fn by_secret(conn: &mut Conn, secret_hash: &str) -> Result<Option<Bear
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn insert(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    key: &ApiKey,
-    secret_hash: &str,
-) -> Result<(), DbError> {
+pub async fn insert(conn: &mut Conn, workspace: WorkspaceId, key: &ApiKey, secret_hash: &str) -> Result<(), DbError> {
     let sql = "INSERT INTO api_keys (id, workspace_id, name, name_key, secret_hash, hint, status, created_by, created_at, updated_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let created_by = serde_json::to_string(&key.created_by).map_err(|error| DbError::Fault(error.to_string()))?;
@@ -264,7 +267,8 @@ pub async fn set_status(
     reason: Option<&str>,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    let sql = "UPDATE api_keys SET status = $3, status_reason = $4, updated_at = $5 WHERE workspace_id = $1 AND id = $2";
+    let sql =
+        "UPDATE api_keys SET status = $3, status_reason = $4, updated_at = $5 WHERE workspace_id = $1 AND id = $2";
     conn.execute(sql, &[workspace.into(), id.into(), status.as_str().into(), reason.into(), now.into()]).await?;
     Ok(())
 }

@@ -232,9 +232,21 @@ pub async fn of_test(conn: &mut Conn, event: EventId) -> Result<Option<DeliveryI
 /// # Errors
 /// See [`DbError`].
 pub async fn held_count(conn: &mut Conn, webhook: WebhookId, limit: u32) -> Result<u64, DbError> {
+    count(conn, webhook, "= 'held'", limit).await
+}
+
+/// How many deliveries are still owed to a webhook, held ones too; counts no further than `limit`.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn owed_count(conn: &mut Conn, webhook: WebhookId, limit: u32) -> Result<u64, DbError> {
+    count(conn, webhook, "IN ('pending', 'held')", limit).await
+}
+
+async fn count(conn: &mut Conn, webhook: WebhookId, states: &str, limit: u32) -> Result<u64, DbError> {
     let sql = format!(
         "SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id \
-         WHERE d.webhook_id = $1 AND d.state = 'pending' AND {STATE} = 'held' LIMIT $2) AS held"
+         WHERE d.webhook_id = $1 AND d.state = 'pending' AND {STATE} {states} LIMIT $2) AS counted"
     );
     let total: i64 = conn.query_one(&sql, &[webhook.into(), i64::from(limit).into()]).await?.get("total")?;
     Ok(total.unsigned_abs())

@@ -77,11 +77,17 @@ pub struct Wanted {
     pub actor_id: Option<String>,
     /// Only those about the thing with this id.
     pub object_id: Option<String>,
+    /// Only those with this text among their ids, the name of their actor or their data, whatever the case. The newest
+    /// [`SEARCHED`] events of the workspace are looked at.
+    pub search: Option<String>,
     /// Only those that were written at this time or later.
     pub since: Option<Timestamp>,
     /// Only those that were written before this time.
     pub until: Option<Timestamp>,
 }
+
+/// How many events a search looks at.
+pub const SEARCHED: i64 = 100_000;
 
 const COLUMNS: &str = "e.id AS id, e.type AS type, e.occurred_at AS occurred_at, e.workspace_id AS workspace_id, \
      e.sequence AS sequence, e.actor AS actor, e.data AS data, e.correlation_id AS correlation_id, e.test AS test";
@@ -127,6 +133,22 @@ pub async fn list(
     if let Some(id) = wanted.object_id.as_deref() {
         filter.and("e.data LIKE $? ESCAPE '\\'", like(&format!("\"id\":\"{id}\"")));
     }
+    match wanted.search.as_deref().map(str::trim) {
+        None | Some("") => {}
+        Some(text) => match text.parse::<EventId>() {
+            Ok(id) => filter.and("e.id = $?", id),
+            Err(_) => {
+                filter.and(
+                    "LOWER(e.data) LIKE $? ESCAPE '\\' OR LOWER(e.actor) LIKE $? ESCAPE '\\'",
+                    page::containing(text),
+                );
+                let newest = format!(
+                    "e.sequence > (SELECT w.sequence - {SEARCHED} FROM workspaces w WHERE w.id = e.workspace_id)"
+                );
+                filter.and_always(&newest);
+            }
+        },
+    }
     if let Some(since) = wanted.since {
         filter.and("e.created_at >= $?", since);
     }
@@ -150,4 +172,30 @@ fn like(text: &str) -> String {
 pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: EventId) -> Result<Option<EventView>, DbError> {
     let sql = format!("SELECT {COLUMNS} FROM events e WHERE e.id = $1 AND e.workspace_id = $2");
     conn.query_opt(&sql, &[id.into(), workspace.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// The events that one action caused, in their order; at most `limit`.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn correlated(
+    conn: &mut Conn,
+    event: &EventView,
+    correlation: CorrelationId,
+    limit: u32,
+) -> Result<Vec<EventView>, DbError> {
+    // They were written in one transaction, so their numbers are near: no index of correlations is needed.
+    let reach = i64::from(limit);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM events e WHERE e.workspace_id = $1 AND e.sequence BETWEEN $2 AND $3 \
+         AND e.correlation_id = $4 ORDER BY e.sequence LIMIT $5"
+    );
+    let values = [
+        event.workspace_id.into(),
+        event.sequence.saturating_sub(reach).into(),
+        event.sequence.saturating_add(reach).into(),
+        correlation.into(),
+        reach.into(),
+    ];
+    conn.query(&sql, &values).await?.iter().map(read).collect()
 }

@@ -107,6 +107,10 @@ impl Sort for InviteSort {
         }
     }
 
+    fn is_number(self) -> bool {
+        matches!(self, Self::CreatedAt | Self::ExpiresAt)
+    }
+
     fn id(self) -> &'static str {
         "i.id"
     }
@@ -148,16 +152,29 @@ fn read(row: &Row, names: &Names) -> Result<Invite, DbError> {
     })
 }
 
-/// One page of the invites of a workspace, and how many there are on all pages.
+/// One page of the invites of a workspace.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn list(
     conn: &mut Conn,
     workspace: WorkspaceId,
-    request: &PageRequest<InviteSort>,
     wanted: &InviteFilter,
-) -> Result<(Page<Invite>, u64), DbError> {
+    request: &PageRequest<InviteSort>,
+) -> Result<Page<Invite>, DbError> {
+    let names = names(conn, workspace).await?;
+    page::list(conn, listing(workspace, wanted), request, |row| read(row, &names)).await
+}
+
+/// How many there are on all pages.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn count(conn: &mut Conn, workspace: WorkspaceId, wanted: &InviteFilter) -> Result<u64, DbError> {
+    page::count(conn, &listing(workspace, wanted)).await
+}
+
+fn listing(workspace: WorkspaceId, wanted: &InviteFilter) -> Listing {
     let mut filter = Filter::default();
     filter.and("i.workspace_id = $?", workspace);
     if let Some(status) = wanted.status {
@@ -166,10 +183,7 @@ pub async fn list(
     if let Some(text) = &wanted.search {
         filter.and("i.email LIKE $? ESCAPE '\\' OR i.id LIKE $? ESCAPE '\\'", page::containing(text));
     }
-    let names = names(conn, workspace).await?;
-    let listing = Listing { columns: COLUMNS, from: "invites i", filter };
-    let total = page::count(conn, &listing).await?;
-    Ok((page::list(conn, listing, request, |row| read(row, &names)).await?, total))
+    Listing { columns: COLUMNS.to_owned(), from: "invites i", filter }
 }
 
 /// One invite.
@@ -213,15 +227,6 @@ pub async fn standing(conn: &mut Conn, workspace: WorkspaceId, email: &str) -> R
     let member = "SELECT u.id AS id FROM users u JOIN memberships m ON m.user_id = u.id \
                   WHERE m.workspace_id = $1 AND u.email = $2";
     Ok((conn.query_opt(pending, &key).await?.is_some(), conn.query_opt(member, &key).await?.is_some()))
-}
-
-/// How many invites of a workspace are pending.
-///
-/// # Errors
-/// See [`DbError`].
-pub async fn count_pending(conn: &mut Conn, workspace: WorkspaceId) -> Result<i64, DbError> {
-    let sql = "SELECT COUNT(*) AS count FROM invites WHERE workspace_id = $1 AND status = 'pending'";
-    conn.query_one(sql, &[workspace.into()]).await?.get("count")
 }
 
 /// A token, as it is stored.

@@ -13,23 +13,30 @@
 
 pub mod attempts;
 pub mod deliveries;
+pub mod api_keys;
 pub mod dialect;
 pub mod event_views;
 pub mod events;
 pub mod health;
 pub mod idempotency_keys;
 pub mod leases;
+pub mod invites;
 mod migrate;
 pub mod page;
 mod postgres;
 pub mod principals;
 pub mod prune;
+pub mod recent;
+pub mod roles;
+pub mod sessions;
 mod sqlite;
 pub mod status_changes;
 #[cfg(test)]
 mod tests;
+pub mod users;
 mod value;
 pub mod webhooks;
+pub mod workspaces;
 
 use std::{future::Future, pin::Pin};
 

@@ -100,8 +100,7 @@ pub async fn of_principal(
 pub async fn insert(conn: &mut Conn, workspace: WorkspaceId, role: &Role) -> Result<(), DbError> {
     let sql = "INSERT INTO roles (id, workspace_id, name, description, built_in, permissions, created_at, updated_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    let permissions =
-        serde_json::to_string(&role.permissions).map_err(|error| DbError::Fault(error.to_string()))?;
+    let permissions = serde_json::to_string(&role.permissions).map_err(|error| DbError::Fault(error.to_string()))?;
     let values = [
         role.id.into(),
         workspace.into(),

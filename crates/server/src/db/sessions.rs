@@ -26,11 +26,7 @@ pub struct SessionRow {
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn get(
-    conn: &mut Conn,
-    token_hash: &str,
-    now: Timestamp,
-) -> Result<Option<(SessionRow, String)>, DbError> {
+pub async fn get(conn: &mut Conn, token_hash: &str, now: Timestamp) -> Result<Option<(SessionRow, String)>, DbError> {
     let sql = "SELECT s.user_id AS user_id, s.workspace_id AS workspace_id, s.created_at AS created_at, \
                s.expires_at AS expires_at, u.email AS email FROM sessions s JOIN users u ON u.id = s.user_id \
                WHERE s.token_hash = $1 AND s.expires_at > $2";
@@ -53,7 +49,8 @@ pub async fn get(
 /// # Errors
 /// See [`DbError`].
 pub async fn insert(conn: &mut Conn, session: &SessionRow) -> Result<(), DbError> {
-    let sql = "INSERT INTO sessions (token_hash, user_id, workspace_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
+    let sql =
+        "INSERT INTO sessions (token_hash, user_id, workspace_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
     let values = [
         (&session.token_hash).into(),
         session.user.into(),

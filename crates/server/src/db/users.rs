@@ -87,6 +87,10 @@ impl Sort for UserSort {
         }
     }
 
+    fn is_number(self) -> bool {
+        matches!(self, Self::JoinedAt)
+    }
+
     fn id(self) -> &'static str {
         "m.user_id"
     }
@@ -124,16 +128,28 @@ fn read(row: &Row) -> Result<User, DbError> {
     })
 }
 
-/// One page of the users of a workspace, and how many there are on all pages.
+/// One page of the users of a workspace.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn list(
     conn: &mut Conn,
     workspace: WorkspaceId,
-    request: &PageRequest<UserSort>,
     wanted: &UserFilter,
-) -> Result<(Page<User>, u64), DbError> {
+    request: &PageRequest<UserSort>,
+) -> Result<Page<User>, DbError> {
+    page::list(conn, listing(workspace, wanted), request, read).await
+}
+
+/// How many there are on all pages.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn count(conn: &mut Conn, workspace: WorkspaceId, wanted: &UserFilter) -> Result<u64, DbError> {
+    page::count(conn, &listing(workspace, wanted)).await
+}
+
+fn listing(workspace: WorkspaceId, wanted: &UserFilter) -> Listing {
     let mut filter = Filter::default();
     filter.and("m.workspace_id = $?", workspace);
     if let Some(status) = wanted.status {
@@ -144,11 +160,12 @@ pub async fn list(
     }
     if let Some(text) = &wanted.search {
         let pattern = page::containing(text);
-        filter.and("m.name_key LIKE $? ESCAPE '\\' OR u.email LIKE $? ESCAPE '\\' OR m.user_id LIKE $? ESCAPE '\\'", pattern);
+        filter.and(
+            "m.name_key LIKE $? ESCAPE '\\' OR u.email LIKE $? ESCAPE '\\' OR m.user_id LIKE $? ESCAPE '\\'",
+            pattern,
+        );
     }
-    let listing = Listing { columns: COLUMNS, from: FROM, filter };
-    let total = page::count(conn, &listing).await?;
-    Ok((page::list(conn, listing, request, read).await?, total))
+    Listing { columns: COLUMNS.to_owned(), from: FROM, filter }
 }
 
 /// One member of a workspace.
@@ -189,10 +206,8 @@ pub async fn any(conn: &mut Conn) -> Result<bool, DbError> {
 pub async fn person_by_email(conn: &mut Conn, email: &str) -> Result<Option<Person>, DbError> {
     let sql = "SELECT id, email, password_hash FROM users WHERE email = $1";
     let row = conn.query_opt(sql, &[email.into()]).await?;
-    row.map(|row| {
-        Ok(Person { id: row.get("id")?, email: row.get("email")?, password_hash: row.get("password_hash")? })
-    })
-    .transpose()
+    row.map(|row| Ok(Person { id: row.get("id")?, email: row.get("email")?, password_hash: row.get("password_hash")? }))
+        .transpose()
 }
 
 /// The name that a person has in the workspace that they joined last.
@@ -252,7 +267,8 @@ pub async fn rename(
     name: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    let sql = "UPDATE memberships SET name = $3, name_key = $4, updated_at = $5 WHERE workspace_id = $1 AND user_id = $2";
+    let sql =
+        "UPDATE memberships SET name = $3, name_key = $4, updated_at = $5 WHERE workspace_id = $1 AND user_id = $2";
     conn.execute(sql, &[workspace.into(), id.into(), name.into(), name.to_lowercase().into(), now.into()]).await?;
     Ok(())
 }

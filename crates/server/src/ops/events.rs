@@ -69,3 +69,26 @@ pub async fn get(app: &App, actor: &Actor, id: EventId) -> Result<EventDetails, 
         })
         .await
 }
+
+/// The most events that are shown as caused by one action.
+const MAX_RELATED: u32 = 200;
+
+/// The other events that the action behind `event` caused.
+///
+/// # Errors
+/// [`Error::Forbidden`]
+pub async fn related(app: &App, actor: &Actor, event: &EventView) -> Result<Vec<EventView>, Error> {
+    actor.require(Permission::EventsView)?;
+    let Some(correlation) = event.correlation_id.filter(|_| event.workspace_id == actor.workspace) else {
+        return Ok(Vec::new());
+    };
+    let event = event.clone();
+    let all = app.db.read(move |conn| {
+        Box::pin(async move {
+            let mut all = db::event_views::correlated(conn, &event, correlation, MAX_RELATED).await?;
+            all.retain(|other| other.id != event.id);
+            Ok::<_, Error>(all)
+        })
+    });
+    all.await
+}

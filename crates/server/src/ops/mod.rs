@@ -5,11 +5,22 @@
 //! the engine. A change that wrote no event is refused as a fault, so that no one can forget one; what has no event in the
 //! catalogue (webhooks, sessions) uses [`write`].
 
+pub mod api_keys;
+mod authority;
 pub mod deliveries;
 pub mod events;
+pub mod invites;
 pub mod journal;
+pub mod overview;
 pub mod publish;
+pub mod roles;
+pub mod setup;
+pub mod sign_in;
+#[cfg(test)]
+mod tests;
+pub mod users;
 pub mod webhooks;
+pub mod workspaces;
 
 use bellwire_core::{
     event::{EventActor, PrincipalId},

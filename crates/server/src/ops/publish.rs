@@ -10,8 +10,6 @@
 
 mod data;
 mod idempotency;
-#[cfg(test)]
-mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -145,7 +143,7 @@ async fn submit(
     is_batch: bool,
 ) -> Answer {
     actor.require(Permission::EventsPublish)?;
-    let key = key.map(|key| Key::new(key, &batch));
+    let key = key.map(|key| Key::new(key, &batch)).transpose()?;
     let now = app.clock.now();
     let (mut events, mut wrong, mut bytes) = (Vec::with_capacity(batch.len()), Vec::new(), 0);
     for (index, new) in batch.into_iter().enumerate() {
@@ -324,7 +322,7 @@ async fn write(app: &App, conn: &mut Conn, parts: Vec<Part>) -> Result<(Vec<Answ
                 Some(Err(error)) => answers[index] = Some(Err(error)),
                 Some(Ok(idempotency::Earlier::Stored(published))) => answers[index] = Some(Ok(published)),
                 Some(Ok(idempotency::Earlier::SameGroup(first))) => {
-                    fresh.push(Fresh { index, key: None, like: Some(first), from: 0, count: 0 })
+                    fresh.push(Fresh { index, key: None, like: Some(first), from: 0, count: 0 });
                 }
                 None => {
                     fresh.push(Fresh {

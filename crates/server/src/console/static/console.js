@@ -263,14 +263,25 @@
   };
   const listen = () => {
     if (!main()?.dataset.live) return;
-    const source = new EventSource("/live");
-    source.addEventListener("changed", (event) => {
-      if (!main().dataset.live?.split(" ").includes(event.data)) return;
-      if (dialog()) { missed = true; return; }
-      clearTimeout(soon);
-      soon = setTimeout(refresh, 300);
+    let source = null;
+    // A browser keeps few connections to one server: pages that nobody looks at hold none, and catch up afterwards.
+    const open = () => {
+      source = new EventSource("/live");
+      source.addEventListener("changed", (event) => {
+        if (!main().dataset.live?.split(" ").includes(event.data)) return;
+        if (dialog()) { missed = true; return; }
+        clearTimeout(soon);
+        soon = setTimeout(refresh, 300);
+      });
+    };
+    const close = () => { source?.close(); source = null; };
+    if (!document.hidden) open();
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) { close(); return; }
+      if (!source) { open(); if (dialog()) missed = true; else refresh(); }
     });
-    addEventListener("pagehide", () => source.close(), { once: true });
+    addEventListener("pagehide", close);
+    addEventListener("pageshow", (event) => { if (event.persisted && !source && !document.hidden) open(); });
   };
 
   // ---- Wiring --------------------------------------------------------------------------------------------------

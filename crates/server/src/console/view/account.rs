@@ -47,9 +47,7 @@ pub(crate) struct AcceptInvitePage {
 pub(crate) enum InvitedReader {
     /// Nobody with that address has an account: one is made.
     New { name: Field, password: Field },
-    /// The address has an account, and its user is signed in: one button.
-    SignedIn,
-    /// The address has an account whose user isn't signed in: the password is asked for.
+    /// The address has an account: its password is asked for, whoever is signed in here.
     Known { password: Field },
 }
 

@@ -11,6 +11,8 @@ pub(crate) struct Health {
     /// Times in milliseconds that half, and 95 of 100, deliveries took over the whole span.
     pub(crate) p50_ms: Option<u32>,
     pub(crate) p95_ms: Option<u32>,
+    /// How many attempts were looked at, when there were too many to look at all of them.
+    pub(crate) newest_only: Option<usize>,
 }
 
 /// What happened within one hour.

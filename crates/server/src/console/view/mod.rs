@@ -177,26 +177,11 @@ pub(crate) enum Section {
     Events,
     Users,
     Invites,
-    Groups,
-    Roles,
-    ApiKeys,
-    License,
-    Settings,
 }
 
 impl Section {
     /// Every section, in the order of the navigation.
-    pub(crate) const ALL: [Self; 9] = [
-        Self::Webhooks,
-        Self::Events,
-        Self::Users,
-        Self::Invites,
-        Self::Groups,
-        Self::Roles,
-        Self::ApiKeys,
-        Self::License,
-        Self::Settings,
-    ];
+    pub(crate) const ALL: [Self; 4] = [Self::Webhooks, Self::Events, Self::Users, Self::Invites];
 
     /// Path, name and icon.
     const fn parts(self) -> (&'static str, &'static str, &'static str) {
@@ -205,11 +190,6 @@ impl Section {
             Self::Events => ("/events", "Events", "activity"),
             Self::Users => ("/users", "Users", "user"),
             Self::Invites => ("/invites", "Invites", "mail"),
-            Self::Groups => ("/groups", "Groups", "group"),
-            Self::Roles => ("/roles", "Roles", "shield"),
-            Self::ApiKeys => ("/api-keys", "API Keys", "key"),
-            Self::License => ("/license", "License", "gauge"),
-            Self::Settings => ("/settings", "Settings", "settings"),
         }
     }
 

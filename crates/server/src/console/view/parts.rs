@@ -33,6 +33,7 @@ impl Field {
     }
 
     /// A field that was refused, as it was typed.
+    #[cfg(test)]
     pub(crate) fn refused(value: impl Into<String>, error: impl Into<String>) -> Self {
         Self { value: value.into(), error: Some(error.into()) }
     }
@@ -116,11 +117,13 @@ pub(crate) enum WhoKind {
 
 impl Who {
     /// A person.
+    #[cfg(test)]
     pub(crate) fn user(name: impl Into<String>) -> Self {
         Self { name: name.into(), kind: WhoKind::User }
     }
 
     /// A machine.
+    #[cfg(test)]
     pub(crate) fn api_key(name: impl Into<String>) -> Self {
         Self { name: name.into(), kind: WhoKind::ApiKey }
     }

@@ -30,17 +30,19 @@ pub(crate) struct ShowPage {
     pub(crate) headers: Vec<(String, String)>,
     /// In words, for example "20 per second"; none for no limit.
     pub(crate) rate_limit: Option<String>,
-    /// The secret's last four characters.
+    /// The secret's last four characters; empty for those who may not see it.
     pub(crate) secret_ends: String,
     /// Until when the previous secret signs too.
     pub(crate) rotating_until: Option<Moment>,
     pub(crate) health: Health,
     /// Newest first.
     pub(crate) history: Vec<StatusChange>,
-    /// The deliveries, filtered by `state` and `type`.
+    /// The deliveries, filtered by `state`, `type` and `since`.
     pub(crate) list: Listing,
     pub(crate) states: Vec<Choice>,
     pub(crate) types: Vec<Choice>,
+    /// Options of `since`, "any time" (an empty value) first.
+    pub(crate) times: Vec<Choice>,
     pub(crate) deliveries: Vec<DeliveryRow>,
     pub(crate) pager: Pager,
     pub(crate) can_manage: bool,

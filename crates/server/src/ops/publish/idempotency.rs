@@ -47,19 +47,11 @@ pub(super) struct Key {
 }
 
 impl Key {
-    pub(super) fn new(key: IdempotencyKey, batch: &[NewPublish]) -> Self {
-        let mut hash = Sha256::new();
-        let mut part = |bytes: &[u8]| {
-            hash.update(bytes.len().to_le_bytes());
-            hash.update(bytes);
-        };
-        for new in batch {
-            part(new.event_type.as_str().as_bytes());
-            part(new.data.get().as_bytes());
-            part(format!("{:?}", new.actor).as_bytes());
-            part(format!("{:?}", new.occurred_at).as_bytes());
-        }
-        Self { key: key.0, hash: crypt::hex(&hash.finalize()) }
+    /// The hash covers every field, and the data byte for byte.
+    pub(super) fn new(key: IdempotencyKey, batch: &[NewPublish]) -> Result<Self, Error> {
+        let part = |new: &NewPublish| serde_json::to_string(&(new.event_type, &new.data, &new.actor, new.occurred_at));
+        let parts = batch.iter().map(part).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { key: key.0, hash: crypt::hex(&Sha256::digest(parts.join(","))) })
     }
 }
 

@@ -3,18 +3,18 @@
 //! They can neither break the request (no line breaks, no headers that HTTP or the connection own) nor pretend to be ours (no
 //! `webhook-*`, `content-type`, `user-agent`).
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 
 /// The most headers.
-pub const MAX_COUNT: usize = 16;
+pub(super) const MAX_COUNT: usize = 16;
 /// The most characters of a name.
-pub const MAX_NAME: usize = 64;
+pub(super) const MAX_NAME: usize = 64;
 /// The most bytes of a value.
-pub const MAX_VALUE: usize = 1024;
+pub(super) const MAX_VALUE: usize = 1024;
 
 /// Names in lower case and values, checked.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct CustomHeaders(Vec<(HeaderName, HeaderValue)>);
+pub struct CustomHeaders(Vec<(String, String)>);
 
 /// Why headers can't be sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,25 +83,17 @@ impl CustomHeaders {
             if is_reserved {
                 return Err(HeadersError::Reserved(name));
             }
-            if checked.0.iter().any(|(other, _)| *other == name) {
+            if checked.names().any(|other| other == name.as_str()) {
                 return Err(HeadersError::Twice(name));
             }
             let value = value.trim();
             let visible = value.len() <= MAX_VALUE && value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b));
-            match HeaderValue::from_str(value) {
-                Ok(mut value) if visible => {
-                    value.set_sensitive(true);
-                    checked.0.push((name, value));
-                }
-                _ => return Err(HeadersError::Value(name)),
+            if !visible {
+                return Err(HeadersError::Value(name));
             }
+            checked.0.push((name.as_str().to_owned(), value.to_owned()));
         }
         Ok(checked)
-    }
-
-    /// Names and values.
-    pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        self.0.iter().map(|(name, value)| (name, value))
     }
 
     /// The names, in lower case.
@@ -114,10 +106,14 @@ impl CustomHeaders {
         self.0.is_empty()
     }
 
+    /// Names in lower case and values.
+    pub fn into_pairs(self) -> Vec<(String, String)> {
+        self.0
+    }
+
     /// As they are stored, sealed: JSON.
     pub(super) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let pairs = self.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()));
-        serde_json::to_vec(&pairs.collect::<Vec<_>>())
+        serde_json::to_vec(&self.0)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long the old secret may sign beside the new one at the most.
-pub const MAX_OVERLAP: Duration = Duration::from_hours(7 * 24);
+pub(super) const MAX_OVERLAP: Duration = Duration::from_hours(7 * 24);
 
 /// A webhook's secret, for those who may see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -37,7 +37,7 @@ pub struct SecretView {
 }
 
 /// What signs and goes with the requests of a webhook, opened.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Opened {
     /// The secret that signs.
     pub secret: Secret,
@@ -45,8 +45,8 @@ pub struct Opened {
     pub old_secret: Option<(Secret, Timestamp)>,
     /// The private half of the key pair.
     pub seed: Option<SigningSeed>,
-    /// Custom headers.
-    pub headers: CustomHeaders,
+    /// Custom headers: names in lower case and values, which were checked when they were set.
+    pub headers: Vec<(String, String)>,
 }
 
 /// Opens what the engine needs.
@@ -63,7 +63,7 @@ pub fn open(app: &App, target: &Target) -> Result<Opened, Error> {
         secret: open_secret(key, workspace, id, &target.secret_sealed)?,
         old_secret,
         seed: seed(key, workspace, id, target.signing_seed_sealed.as_deref())?,
-        headers: headers(key, workspace, id, target.headers_sealed.as_deref())?,
+        headers: headers(key, workspace, id, target.headers_sealed.as_deref())?.into_pairs(),
     })
 }
 

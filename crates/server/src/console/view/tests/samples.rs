@@ -331,7 +331,7 @@ fn health() -> Health {
         p50_ms: (hour >= 3).then_some(30 + (hour * 13) % 20),
         p95_ms: (hour >= 3).then_some(80 + (hour * 29) % 60 + if hour > 13 && hour < 18 { 240 } else { 0 }),
     });
-    Health { hours: hours.collect(), p50_ms: Some(38), p95_ms: Some(142) }
+    Health { hours: hours.collect(), p50_ms: Some(38), p95_ms: Some(142), newest_only: None }
 }
 
 fn delivery(n: u32, event_type: &str, state: DeliveryState, attempts: u32, answer: &str) -> DeliveryRow {
@@ -385,6 +385,7 @@ fn webhook_page() -> webhook::ShowPage {
         list: Listing::new("/webhooks/wh_01", &[], "at", Order::Descending, true),
         states: choices(&[("", "All states"), ("pending", "Pending"), ("delivered", "Delivered")]),
         types: choices(&[("", "All event types"), ("user.blocked", "user.blocked")]),
+        times: choices(&[("", "Any time"), ("24h", "Last 24 hours")]),
         deliveries: deliveries(),
         pager: Pager { first: 1, last: 5, total: Some(5), ..Pager::default() },
         can_manage: true,

@@ -1,0 +1,34 @@
+//! Serves the stylesheet, the script and the icon. Their addresses change with their content, so browsers keep them.
+
+use axum::{
+    Router,
+    extract::Path,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::header;
+use tower_http::compression::CompressionLayer;
+
+use super::{
+    reply::Answer,
+    request::Visitor,
+    view::{account::PageError, assets},
+};
+use crate::app::App;
+
+/// Routes under `/static/`. Only these are compressed: no answer that mixes secrets with what a stranger typed is.
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/static/{name}", get(file)).layer(CompressionLayer::new())
+}
+
+async fn file(visitor: Visitor, Path(name): Path<String>) -> Answer {
+    let asset = assets::ALL.into_iter().find(|asset| asset.name == name).ok_or(PageError::NotFound)?;
+    // A page of another version asked: it gets what there is, but must not keep it under that address.
+    let keep =
+        if visitor.here == assets::href(asset.name) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    Ok(respond(asset, keep))
+}
+
+fn respond(asset: assets::Asset, keep: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, keep)], asset.bytes).into_response()
+}

@@ -1,0 +1,98 @@
+//! `GET /live`: tells open pages that something they show has changed (server-sent events).
+//!
+//! Only the name of what changed is sent; the page then loads itself again, with all the checks of loading. A stream ends
+//! when its session does: that is looked at every [`CHECK`]. Who lags behind is told that everything changed.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    Router,
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+    routing::get,
+};
+use bellwire_core::{id::WorkspaceId, time::Timestamp};
+use futures_util::{Stream, stream};
+use http::StatusCode;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use super::{reply::Answer, request::Visitor};
+use crate::{
+    app::{App, LiveChange},
+    ops::sign_in,
+};
+
+/// How often an open stream asks whether its session is still good.
+const CHECK: Duration = Duration::from_secs(15);
+/// What pages can listen to.
+const TOPICS: [&str; 5] = ["webhooks", "deliveries", "events", "users", "invites"];
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/live", get(live))
+}
+
+async fn live(visitor: Visitor) -> Answer {
+    let session = visitor.session().await?;
+    let actor = session.and_then(|session| session.workspace);
+    // 204 tells the browser not to come back; a redirect to the sign-in page would be read as a broken stream.
+    let (Some(actor), Some(token)) = (actor, visitor.token) else { return Ok(StatusCode::NO_CONTENT.into_response()) };
+    Ok(respond(Listener {
+        changes: visitor.app.live.subscribe(),
+        check_at: visitor.app.clock.now().saturating_add(CHECK),
+        workspace: actor.workspace,
+        app: visitor.app,
+        token,
+        waiting: Vec::new(),
+    }))
+}
+
+fn respond(listener: Listener) -> Response {
+    Sse::new(listener.into_stream()).keep_alive(KeepAlive::default()).into_response()
+}
+
+/// One open page.
+struct Listener {
+    app: App,
+    changes: Receiver<LiveChange>,
+    workspace: WorkspaceId,
+    token: String,
+    check_at: Timestamp,
+    /// Topics that are still to be sent.
+    waiting: Vec<&'static str>,
+}
+
+impl Listener {
+    fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        stream::unfold(self, |mut listener| async move {
+            let topic = listener.next().await?;
+            Some((Ok(Event::default().event("changed").data(topic)), listener))
+        })
+    }
+
+    /// The next topic, or nothing when the stream is over.
+    async fn next(&mut self) -> Option<&'static str> {
+        loop {
+            if let Some(topic) = self.waiting.pop() {
+                return Some(topic);
+            }
+            let clock = self.app.clock.clone();
+            tokio::select! {
+                change = self.changes.recv() => match change {
+                    Ok(change) if change.workspace == self.workspace => self.waiting.push(change.topic),
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_)) => self.waiting.extend(TOPICS),
+                    Err(RecvError::Closed) => return None,
+                },
+                () = clock.sleep_until(self.check_at) => {
+                    self.check_at = self.app.clock.now().saturating_add(CHECK);
+                    let session = sign_in::session(&self.app, &self.token).await.ok()??;
+                    if session.workspace.is_none_or(|actor| actor.workspace != self.workspace) {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+}

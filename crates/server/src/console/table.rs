@@ -1,0 +1,125 @@
+//! What all lists of the console share: how they are sorted, which page is shown, and the words below the table.
+
+use super::{
+    request::Fields,
+    view::{
+        listing::{Listing, Order},
+        parts::{Choice, Pager},
+    },
+};
+
+/// Rows of a page.
+pub(super) const ROWS: u32 = 50;
+/// The last page that can be asked for: deeper ones are found by searching.
+const LAST_PAGE: u64 = 100_000;
+
+/// A list as it was asked for.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// Its address, for every link in it.
+    pub(super) list: Listing,
+    /// The column that it is sorted by: one of those that the list offers.
+    pub(super) sort: &'static str,
+    pub(super) descending: bool,
+    /// The shown page, from 1.
+    pub(super) page: u64,
+}
+
+impl Table {
+    /// Reads a query. Unknown columns are the default one; of the query's fields only `filters` are kept in links.
+    pub(super) fn read(
+        path: &str,
+        query: &Fields,
+        filters: &[&str],
+        columns: &[&'static str],
+        default: (&'static str, Order),
+    ) -> Self {
+        let asked = columns.iter().copied().find(|column| *column == query.text("sort"));
+        let order = match (asked, query.text("order")) {
+            (None, _) => default.1,
+            (Some(_), "desc") => Order::Descending,
+            (Some(_), _) => Order::Ascending,
+        };
+        let sort = asked.unwrap_or(default.0);
+        let filters: Vec<(&str, &str)> = filters.iter().map(|name| (*name, query.text(name).trim())).collect();
+        Self {
+            list: Listing::new(path, &filters, sort, order, (sort, order) == default),
+            sort,
+            descending: order == Order::Descending,
+            page: query.text("page").parse::<u64>().unwrap_or(1).clamp(1, LAST_PAGE),
+        }
+    }
+
+    /// The value of a filter, if it is set.
+    pub(super) fn filter(&self, name: &str) -> Option<&str> {
+        Some(self.list.filter(name)).filter(|value| !value.is_empty())
+    }
+
+    /// Rows before the shown page.
+    fn offset(&self) -> u64 {
+        (self.page - 1) * u64::from(ROWS)
+    }
+
+    /// The words and buttons below a table that shows `rows` of `total`.
+    pub(super) fn pager(&self, rows: usize, total: u64) -> Pager {
+        let before = self.offset();
+        let last = before + u64::try_from(rows).unwrap_or(0);
+        let page = |number: u64| self.list.page_href("page", &number.to_string());
+        Pager {
+            first: if rows == 0 { 0 } else { before + 1 },
+            last: if rows == 0 { 0 } else { last },
+            total: Some(total),
+            previous: (self.page > 1).then(|| if self.page == 2 { self.list.here() } else { page(self.page - 1) }),
+            next: (rows > 0 && last < total).then(|| page(self.page + 1)),
+        }
+    }
+}
+
+/// The options of a filter: all of them first.
+pub(super) fn choices<'a>(
+    all: &str,
+    options: impl IntoIterator<Item = (&'a str, &'a str)>,
+    chosen: &str,
+) -> Vec<Choice> {
+    let first = Choice::new("", all, chosen.is_empty());
+    let options = options.into_iter().map(|(value, text)| Choice::new(value, text, value == chosen));
+    std::iter::once(first).chain(options).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(query: &str) -> Table {
+        Table::read("/users", &Fields::parse(query.as_bytes()), &["q"], &["name", "email"], ("name", Order::Ascending))
+    }
+
+    #[test]
+    fn a_query_says_how_a_list_is_sorted() {
+        assert_eq!(table("").list.here(), "/users");
+        assert_eq!((table("").sort, table("").descending), ("name", false));
+        let sorted = table("q=+ann+&sort=email&order=desc&page=3&other=1");
+        assert_eq!((sorted.sort, sorted.descending, sorted.offset()), ("email", true, 100));
+        assert_eq!(sorted.list.here(), "/users?q=ann&sort=email&order=desc");
+        assert_eq!(sorted.filter("q"), Some("ann"));
+        assert_eq!(table("sort=password_hash&order=desc").list.here(), "/users");
+    }
+
+    #[test]
+    fn pages_are_counted_from_one() {
+        assert_eq!(table("page=0").offset(), 0);
+        assert_eq!(table("page=-1").offset(), 0);
+        assert_eq!(table("page=99999999999999999999").offset(), 0);
+        let first = table("").pager(50, 120);
+        assert_eq!(
+            (first.text().as_str(), first.previous, first.next.as_deref()),
+            ("1–50 of 120", None, Some("/users?page=2"))
+        );
+        let last = table("page=3").pager(20, 120);
+        assert_eq!(
+            (last.text().as_str(), last.previous.as_deref(), last.next),
+            ("101–120 of 120", Some("/users?page=2"), None)
+        );
+        assert_eq!(table("page=2").pager(0, 20).previous.as_deref(), Some("/users"));
+    }
+}

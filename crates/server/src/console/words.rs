@@ -1,0 +1,338 @@
+//! What the Webhooks page and everything below it say in words: from the types of `db` and `core` to the parts of a view.
+//!
+//! Pure functions. Names of the catalogue, states and codes are turned into text here and nowhere else.
+
+use std::time::Duration;
+
+use bellwire_core::{
+    catalogue::{ActorType, EventType, EventTypes},
+    delivery::{self, Health, State, is_success},
+    event::{EventActor, PrincipalKind},
+    time::Timestamp,
+};
+use http::StatusCode;
+
+use super::{
+    reply::moment,
+    view::{
+        deliveries::{Attempt, DeliveryRow, DeliveryState},
+        health::{Health as HealthView, Hour},
+        parts::{Choice, LongUrl, Who, WhoKind, thousands},
+        webhook::StatusChange,
+        webhooks::{ActorChip, Evidence, LastError, Reason, WebhookStatus},
+    },
+};
+use crate::db::{
+    attempts,
+    deliveries::{Delivery, LastAttempt},
+    recent::Recent,
+    status_changes::{self, Status, StatusCode as Code, StatusReason},
+};
+
+/// Who did something.
+pub(super) fn actor(actor: &EventActor) -> Who {
+    who(actor.kind, &actor.name)
+}
+
+/// A user, an API key, or the system under its name.
+pub(super) fn who(kind: PrincipalKind, name: &str) -> Who {
+    let kind = match kind {
+        PrincipalKind::User => WhoKind::User,
+        PrincipalKind::ApiKey => WhoKind::ApiKey,
+        PrincipalKind::System => WhoKind::System,
+    };
+    Who { name: name.to_owned(), kind }
+}
+
+/// The chips of a selection of event types.
+pub(super) fn chips(event_types: EventTypes) -> Vec<ActorChip> {
+    let chip = |actor_type: ActorType| ActorChip {
+        key: actor_type.key().to_owned(),
+        title: actor_type.title().to_owned(),
+        wanted: actor_type.types().filter(|event_type| event_types.contains(*event_type)).count(),
+        of: actor_type.types().count(),
+    };
+    event_types.actor_types().into_iter().map(chip).collect()
+}
+
+/// Status and health as one thing to look at.
+pub(super) fn webhook_status(status: Status, health: Health) -> WebhookStatus {
+    match (status, health) {
+        (Status::Inactive, _) => WebhookStatus::Inactive,
+        (Status::Active, Health::Failing) => WebhookStatus::Failing,
+        (Status::Active, _) => WebhookStatus::Active,
+    }
+}
+
+/// A length of time, rounded to its largest unit: "5 days", "1 hour", "30 seconds".
+pub(super) fn length(duration: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let seconds = duration.as_secs();
+    let (size, name) = UNITS.into_iter().find(|(size, _)| seconds >= *size).unwrap_or((1, "second"));
+    let count = (seconds + size / 2) / size;
+    format!("{} {name}{}", thousands(count), if count == 1 { "" } else { "s" })
+}
+
+/// `503 Service Unavailable`; a code without a name stays a number.
+pub(super) fn answer(status: u32) -> String {
+    let known = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+    match known.and_then(|known| known.canonical_reason()) {
+        Some(name) => format!("{status} {name}"),
+        None => status.to_string(),
+    }
+}
+
+/// Milliseconds, rounded; what is shorter than one counts as one.
+pub(super) fn milliseconds(duration: f64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the range of the clamp")]
+    let whole = duration.round().clamp(1.0, f64::from(u32::MAX)) as u32;
+    whole
+}
+
+/// The last answer of a delivery: "200 in 35 ms", or the error in words.
+fn last_answer(last: &LastAttempt) -> String {
+    match (last.status, &last.error) {
+        (Some(status), _) => format!("{status} in {} ms", thousands(milliseconds(last.duration_ms))),
+        (None, Some(error)) => error.trim_end_matches('.').to_owned(),
+        (None, None) => "No answer".to_owned(),
+    }
+}
+
+/// Stands where the URL of a deleted webhook would.
+pub(super) const DELETED: &str = "Deleted webhook";
+
+/// The state of a delivery.
+pub(super) fn delivery_state(state: State) -> DeliveryState {
+    match state {
+        State::Pending => DeliveryState::Pending,
+        State::Delivered => DeliveryState::Delivered,
+        State::Failed => DeliveryState::Failed,
+        State::Held => DeliveryState::Held,
+        State::Cancelled => DeliveryState::Cancelled,
+    }
+}
+
+/// One delivery in a table. `url` is shown where deliveries of several webhooks stand together.
+pub(super) fn delivery_row(delivery: &Delivery, url: &str) -> DeliveryRow {
+    DeliveryRow {
+        id: delivery.id.to_string(),
+        event_type: delivery.event_type.clone(),
+        webhook: LongUrl::new(url),
+        state: delivery_state(delivery.state),
+        at: moment(delivery.created_at),
+        attempts: delivery.attempt_count,
+        answer: delivery.last_attempt.as_ref().map(last_answer).unwrap_or_default(),
+        next_attempt: delivery.next_attempt_at.map(moment),
+    }
+}
+
+/// One HTTP exchange.
+pub(super) fn attempt(attempt: &attempts::Attempt) -> Attempt {
+    let response = attempt.response_body.clone().unwrap_or_default();
+    Attempt {
+        number: attempt.number,
+        at: moment(attempt.started_at),
+        duration_ms: milliseconds(attempt.duration_ms),
+        succeeded: attempt.status.is_some_and(is_success),
+        outcome: match (attempt.status, &attempt.message) {
+            (Some(status), _) => answer(status.into()),
+            (None, Some(message)) => message.trim_end_matches('.').to_owned(),
+            (None, None) => "No answer".to_owned(),
+        },
+        why: match attempt.reason {
+            delivery::Reason::Automatic => "Automatic",
+            delivery::Reason::Resend => "Resend",
+            delivery::Reason::Test => "Test",
+        }
+        .to_owned(),
+        cut: response.len() >= KEPT,
+        response,
+    }
+}
+
+/// Bytes that are kept of an answer.
+const KEPT: usize = 4096;
+
+/// Why an inactive webhook is inactive.
+pub(super) fn reason(why: &StatusReason) -> Reason {
+    match why.code {
+        Code::Manual => Reason::Manual,
+        Code::Gone => Reason::Gone,
+        Code::DestinationForbidden => Reason::DestinationForbidden,
+        Code::Failing => {
+            let first = why.evidence.as_ref().and_then(|evidence| evidence.first_failure_at).unwrap_or(why.at);
+            Reason::Failing { for_time: length(why.at.since(first)) }
+        }
+    }
+}
+
+/// What the person who turned a webhook off wrote. What Bellwire writes is in the sentence of the reason already.
+pub(super) fn message(why: &StatusReason) -> String {
+    let written = why.code == Code::Manual && why.message != BY_HAND;
+    if written { why.message.clone() } else { String::new() }
+}
+
+/// What stands where somebody who turned a webhook off wrote nothing.
+const BY_HAND: &str = "Turned off by hand.";
+
+/// What a change was decided on. `at` is the time of the last error, as far as it is known.
+pub(super) fn evidence(seen: Option<&status_changes::Evidence>, at: Timestamp) -> Evidence {
+    let Some(seen) = seen else { return Evidence::default() };
+    Evidence {
+        first_failure: seen.first_failure_at.map(moment),
+        attempts: u64::try_from(seen.failed_attempts).unwrap_or(0),
+        last_error: seen.last_error.as_ref().map(|text| LastError {
+            text: text.trim_end_matches('.').to_owned(),
+            at: moment(at),
+            delivery: seen.last_delivery_id.map(|id| id.to_string()),
+        }),
+    }
+}
+
+/// One line of the status history. The oldest line is the creation.
+pub(super) fn status_change(change: &status_changes::StatusChange) -> StatusChange {
+    let why = &change.reason;
+    let written = why.message.trim();
+    let text = match (change.status, reason(why)) {
+        (Status::Active, _) if written.is_empty() => "Turned on.".to_owned(),
+        (Status::Active, _) => written.to_owned(),
+        (Status::Inactive, Reason::Failing { for_time }) => format!("Every attempt failed for {for_time}."),
+        (Status::Inactive, Reason::Gone) => "The receiver answered 410 Gone.".to_owned(),
+        (Status::Inactive, Reason::DestinationForbidden) => {
+            "The URL leads to an address that may not be called.".to_owned()
+        }
+        (Status::Inactive, Reason::Manual | Reason::StillActive { .. }) => match message(why).as_str() {
+            "" => BY_HAND.to_owned(),
+            written => format!("{BY_HAND} “{written}”"),
+        },
+    };
+    StatusChange { at: moment(why.at), active: change.status == Status::Active, by: actor(&why.by), text }
+}
+
+/// Hours of the picture.
+const HOURS: usize = 24;
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Since when attempts are in the picture that ends at `now`.
+pub(super) fn picture_since(now: Timestamp) -> Timestamp {
+    now.saturating_sub(HOUR.saturating_mul(24))
+}
+
+/// The picture of the last 24 hours.
+pub(super) fn health(recent: &Recent, now: Timestamp) -> HealthView {
+    let since = picture_since(now);
+    let mut hours: Vec<(u32, u32, Vec<i64>)> = vec![(0, 0, Vec::new()); HOURS];
+    for attempt in &recent.attempts {
+        if attempt.started_at < since {
+            continue;
+        }
+        let number = attempt.started_at.since(since).as_secs() / HOUR.as_secs();
+        let hour = &mut hours[usize::try_from(number).unwrap_or(HOURS).min(HOURS - 1)];
+        if attempt.succeeded {
+            hour.0 += 1
+        } else {
+            hour.1 += 1
+        }
+        hour.2.push(attempt.duration);
+    }
+    let mut all: Vec<i64> = hours.iter().flat_map(|hour| hour.2.iter().copied()).collect();
+    let mut from = since;
+    let hours = hours.into_iter().map(|(delivered, failed, mut durations)| {
+        let hour = Hour {
+            from: moment(from),
+            delivered,
+            failed,
+            p50_ms: percentile(&mut durations, 50),
+            p95_ms: percentile(&mut durations, 95),
+        };
+        from = from.saturating_add(HOUR);
+        hour
+    });
+    HealthView {
+        hours: hours.collect(),
+        p50_ms: percentile(&mut all, 50),
+        p95_ms: percentile(&mut all, 95),
+        newest_only: recent.cut.then_some(recent.attempts.len()),
+    }
+}
+
+/// The value that `percent` of 100 are not above (nearest rank), in milliseconds.
+fn percentile(micros: &mut [i64], percent: usize) -> Option<u32> {
+    let rank = (micros.len() * percent).div_ceil(100).checked_sub(1)?;
+    let (_, value, _) = micros.select_nth_unstable(rank);
+    let whole = (value.saturating_add(500) / 1000).clamp(1, i64::from(u32::MAX));
+    u32::try_from(whole).ok()
+}
+
+/// What an event is about, by its data: the name, e-mail address or URL of its object, with the role or group's member.
+pub(super) fn object(data: &str) -> String {
+    let data: serde_json::Value = serde_json::from_str(data).unwrap_or_default();
+    let name = |of: &serde_json::Value| {
+        let known = ["name", "email", "url", "plan", "id"].into_iter().filter_map(|key| of.get(key)?.as_str());
+        known.map(str::to_owned).find(|name| !name.is_empty())
+    };
+    let object = data.get("object").and_then(name);
+    let member = ["principal", "member"].into_iter().find_map(|key| data.get(key).and_then(name));
+    match (object, member) {
+        (Some(object), Some(member)) => format!("{object}: {member}"),
+        (Some(object), None) => object,
+        (None, _) if data.get("license_id").is_some() => "License".to_owned(),
+        (None, _) => data.get("message").and_then(|text| text.as_str()).unwrap_or("–").to_owned(),
+    }
+}
+
+/// JSON with line breaks and spaces, in the order in which it is sent; text that is no JSON stays as it is.
+pub(super) fn pretty(json: &str) -> String {
+    if serde_json::from_str::<serde::de::IgnoredAny>(json).is_err() {
+        return json.to_owned();
+    }
+    let mut shown = String::with_capacity(json.len() * 2);
+    let mut depth: usize = 0;
+    let (mut in_text, mut escaped) = (false, false);
+    let line = |shown: &mut String, depth: usize| {
+        shown.push('\n');
+        shown.extend(std::iter::repeat_n("  ", depth));
+    };
+    for letter in json.chars() {
+        if in_text {
+            shown.push(letter);
+            in_text = escaped || letter != '"';
+            escaped = !escaped && letter == '\\';
+            continue;
+        }
+        if letter.is_ascii_whitespace() {
+            continue;
+        }
+        let opened = shown.ends_with(['{', '[']);
+        if matches!(letter, '}' | ']') {
+            depth = depth.saturating_sub(1);
+            if !opened {
+                line(&mut shown, depth);
+            }
+        } else if opened {
+            line(&mut shown, depth);
+        }
+        shown.push(letter);
+        match letter {
+            '{' | '[' => depth += 1,
+            ',' => line(&mut shown, depth),
+            ':' => shown.push(' '),
+            '"' => in_text = true,
+            _ => {}
+        }
+    }
+    shown
+}
+
+/// The title of an event type; one of another version of the catalogue keeps its name.
+pub(super) fn type_title(name: &str) -> String {
+    EventType::parse(name).map_or_else(|_| name.to_owned(), |event_type| event_type.entry().title.to_owned())
+}
+
+/// The options of a choice of event types, under their names.
+pub(super) fn type_choices(types: impl Iterator<Item = EventType>, chosen: &str) -> Vec<Choice> {
+    types.map(|it| Choice::new(it.as_str(), it.as_str(), it.as_str() == chosen)).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,342 @@
+//! The Webhooks page: a journey for each sentence of what it promises.
+
+use std::time::Duration;
+
+use bellwire::ops::webhooks::{self, NewWebhook, WebhookDetails};
+use bellwire_core::{
+    catalogue::{EventType, EventTypes},
+    text::Description,
+    webhook_url::WebhookUrl,
+};
+
+use super::{Journey, journey};
+use crate::support::{
+    site::DEACTIVATE_AFTER,
+    webdriver::{Key, Kind},
+};
+
+const FIRST_ROW: &str = ".webhooks tbody tr:first-child";
+const TOAST: &str = "#toasts-status .toast";
+
+impl Journey {
+    /// Makes a webhook as a program would, a second after the one before.
+    async fn webhook(&self, url: &str, event_types: &[&str]) -> WebhookDetails {
+        self.site.pass(Duration::from_secs(1));
+        let new = NewWebhook {
+            url: WebhookUrl::parse(url).unwrap(),
+            event_types: EventTypes::parse(event_types.iter().copied()).unwrap(),
+            description: Description::parse("").unwrap(),
+            headers: Vec::new(),
+            rate_limit: None,
+        };
+        webhooks::create(&self.site.app, &self.site.ann, new).await.unwrap().0
+    }
+
+    /// Something happens in the workspace.
+    async fn happens(&self, event_type: EventType) {
+        self.site.happens(event_type).await;
+    }
+
+    /// The URLs in the list, from the top.
+    async fn urls(&self) -> Vec<String> {
+        let script = "return [...document.querySelectorAll('.webhooks tbody .url')].map((it) => it.title)";
+        serde_json::from_value(self.browser.script(script).await).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn view_webhook_details() {
+    journey(Kind::default(), async |it: &Journey| {
+        let browser = &it.browser;
+        browser.open("/webhooks").await;
+        browser.says("main", "No webhooks yet").await;
+        browser.picture("webhooks-empty").await;
+        it.webhook("https://hooks.example.com/a", &["users.*", "role.assigned"]).await;
+        browser.open("/webhooks").await;
+        let chips = browser.texts(&format!("{FIRST_ROW} .chip")).await;
+        assert_eq!(chips, ["Users", "Roles"]);
+        browser.says(&format!("{FIRST_ROW} td.lead"), "https://hooks.example.com/a").await;
+        browser.says(&format!("{FIRST_ROW} td[data-label=Owner]"), "Ann Lee").await;
+        browser.has(&format!("{FIRST_ROW} time"), "datetime", "2026-11-23T09:00:01Z").await;
+        browser.has(&format!("{FIRST_ROW} time"), "title", "2026-11-23 09:00:01 UTC").await;
+        browser.says(&format!("{FIRST_ROW} .status-word"), "Active").await;
+        let heads = browser.texts(".webhooks thead th").await;
+        assert_eq!(heads[..5], ["Actor types", "URL", "Owner", "Create date", "Status"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copy_a_webhook_id_by_clicking_the_icon_in_the_url_column() {
+    journey(Kind::default(), async |it: &Journey| {
+        let webhook = it.webhook("https://hooks.example.com/a", &["user.*"]).await;
+        let browser = &it.browser;
+        browser.open("/webhooks").await;
+        browser.click(&format!("{FIRST_ROW} td.lead .copy")).await;
+        browser.says("#announce", "Webhook ID copied").await;
+        // What is in the clipboard is what can be pasted.
+        browser.click("#q").await;
+        browser.press(Key::Control + "v").await;
+        let pasted = browser.see("#q").await.prop("value").await.unwrap();
+        assert_eq!(pasted, Some(webhook.id.to_string()));
+        // And the search finds it by that.
+        browser.press(Key::Enter + "").await;
+        browser.at(&format!("/webhooks?q={}", webhook.id)).await;
+        assert_eq!(it.urls().await, ["https://hooks.example.com/a"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sort_by_clicking_the_column_names() {
+    journey(Kind::default(), async |it: &Journey| {
+        let (b, c, a) = ("https://b.example.com/", "https://c.example.com/", "https://a.example.com/");
+        for url in [b, c, a] {
+            it.webhook(url, &["user.*"]).await;
+        }
+        let browser = &it.browser;
+        browser.open("/webhooks").await;
+        assert_eq!(it.urls().await, [a, c, b], "the newest first");
+        browser.click("#sort-url").await;
+        browser.has("th.col-url", "aria-sort", "ascending").await;
+        assert_eq!(it.urls().await, [a, b, c]);
+        browser.click("#sort-url").await;
+        browser.has("th.col-url", "aria-sort", "descending").await;
+        assert_eq!(it.urls().await, [c, b, a]);
+        browser.click("#sort-created_at").await;
+        browser.has("th.col-created_at", "aria-sort", "ascending").await;
+        assert_eq!(it.urls().await, [b, c, a]);
+        // Turn the middle one off: inactive ones come last, and first the other way round.
+        browser.click(".webhooks tbody tr:nth-child(2) .switch").await;
+        browser.says(TOAST, "Webhook turned off.").await;
+        browser.click("#sort-status").await;
+        browser.has("th.col-status", "aria-sort", "ascending").await;
+        assert_eq!(it.urls().await[2], c);
+        browser.click("#sort-status").await;
+        browser.has("th.col-status", "aria-sort", "descending").await;
+        assert_eq!(it.urls().await[0], c);
+        browser.click("#sort-owner").await;
+        browser.at("/webhooks?sort=owner&order=asc").await;
+        browser.has("th.col-owner", "aria-sort", "ascending").await;
+        browser.has("th.col-status", "aria-sort", "none").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_webhook() {
+    journey(Kind::default(), async |it: &Journey| {
+        let browser = &it.browser;
+        browser.open("/webhooks").await;
+        browser.click("#create").await;
+        browser.says("dialog h2", "Create webhook").await;
+        browser.picture("create").await;
+        let legends = browser.texts("dialog legend").await;
+        assert_eq!(legends, ["Users", "Invites", "Groups", "Roles", "API Keys", "State changes"]);
+        // Nothing is entered: the dialog says what is missing, and keeps what is typed.
+        browser.fill("dialog #description", "Offboarding").await;
+        browser.click("dialog .dialog-foot .primary").await;
+        browser.says("dialog #url-error", "Enter a URL.").await;
+        browser.says("dialog #event_types-error", "Select at least one event.").await;
+        browser.has("dialog #description", "value", "Offboarding").await;
+        browser.picture("create-refused").await;
+        // A whole group, less one.
+        browser.fill("dialog #url", &it.receiver.url).await;
+        browser.click("dialog #group-users .all").await;
+        browser.click("dialog #group-users input[value='user.left']").await;
+        let box_of_group =
+            "const all = document.querySelector('#group-users [data-all]'); return [all.checked, all.indeterminate]";
+        assert_eq!(browser.script(box_of_group).await, serde_json::json!([false, true]));
+        browser.fill("dialog [data-filter]", "assigned").await;
+        browser.gone("dialog #group-users").await;
+        browser.click("dialog input[value='role.assigned']").await;
+        browser.picture("create-filtered").await;
+        browser.click("dialog .dialog-foot .primary").await;
+        browser.gone("dialog").await;
+        browser.says(TOAST, "Webhook created.").await;
+        browser.says(&format!("{FIRST_ROW} td.lead"), &it.receiver.url).await;
+        browser.has(&format!("{FIRST_ROW} .switch"), "aria-checked", "true").await;
+        browser.has(&format!("{FIRST_ROW} .chip"), "title", "Users: 6 of 7 event types").await;
+        browser.picture("created").await;
+        // It receives what was selected, and nothing else.
+        it.happens(EventType::USER_LEFT).await;
+        it.happens(EventType::USER_BLOCKED).await;
+        let seen = it.receiver.has(1).await;
+        assert_eq!(seen[0].event_type(), "user.blocked");
+        // The message leads to the secret that signs.
+        browser.click(&format!("{TOAST} a")).await;
+        let secret = browser.see("dialog .secret code").await.text().await.unwrap();
+        let verifier = standardwebhooks::Webhook::new(&secret).unwrap();
+        let _ = verifier;
+        assert!(it.receiver.seen()[0].headers["webhook-signature"].to_str().unwrap().starts_with("v1,"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_webhook_status_and_see_the_reason_for_it() {
+    journey(Kind::default(), async |it: &Journey| {
+        let webhook = it.webhook(&it.receiver.url, &["user.*"]).await;
+        let browser = &it.browser;
+        browser.open("/webhooks").await;
+        browser.gone(".dot").await;
+        let switch = format!("#status-{}", webhook.id);
+        browser.has(&switch, "aria-checked", "true").await;
+        browser.click(&switch).await;
+        browser.has(&switch, "aria-checked", "false").await;
+        browser.says(TOAST, "Webhook turned off. Events are held until you turn it on again.").await;
+        browser.says(".status-word", "Inactive").await;
+        let top = "const it = document.querySelector('#toasts-status .toast').getBoundingClientRect(); return it.top >= 0 && it.bottom < innerHeight / 4";
+        browser.until(top, vec![]).await;
+        browser.picture("turned-off").await;
+        it.happens(EventType::USER_BLOCKED).await;
+        it.happens(EventType::USER_UNBLOCKED).await;
+        browser.click(".dot").await;
+        browser.says("dialog h2", "Why is this webhook inactive?").await;
+        browser.says("dialog .reason", "It was turned off by hand.").await;
+        browser.says("dialog .facts", "Ann Lee").await;
+        browser.says("dialog", "2 events were missed while it was off.").await;
+        browser.picture("reason-manual").await;
+        // A test reaches it all the same.
+        browser.click("dialog button[form=test-form]").await;
+        browser.says(TOAST, "Test sent.").await;
+        assert_eq!(it.receiver.has(1).await[0].event_type(), "webhook.test");
+        // Turning on asks what to do with what was missed.
+        browser.click(&switch).await;
+        browser.says("dialog h2", "Activate webhook").await;
+        browser.picture("activate").await;
+        browser.click("dialog input[value=skip]").await;
+        browser.click("dialog .dialog-foot .primary").await;
+        browser.says(TOAST, "Webhook turned on. The 2 events that it missed are skipped.").await;
+        browser.has(&switch, "aria-checked", "true").await;
+        browser.gone(".dot").await;
+        it.happens(EventType::USER_LEFT).await;
+        let seen = it.receiver.has(2).await;
+        assert_eq!(seen[1].event_type(), "user.left");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edit_webhook() {
+    journey(Kind::default(), async |it: &Journey| {
+        let webhook = it.webhook(&it.receiver.url, &["users.*", "invite.created"]).await;
+        let browser = &it.browser;
+        browser.open("/webhooks").await;
+        let edit = format!("#edit-{}", webhook.id);
+        browser.hover("h1").await;
+        browser.is_shown(&edit, false).await;
+        browser.hover(&format!("#{} td.lead", webhook.id)).await;
+        browser.is_shown(&edit, true).await;
+        browser.picture("row-hovered").await;
+        browser.click(&edit).await;
+        browser.says("dialog h2", "Modify webhook").await;
+        browser.has("dialog #url", "value", &it.receiver.url).await;
+        browser.until("return document.querySelector('#group-users [data-all]').checked", vec![]).await;
+        browser.picture("modify").await;
+        browser.click("dialog #group-users .all").await;
+        browser.click("dialog input[value='invite.deleted']").await;
+        browser.click("dialog .dialog-foot .primary").await;
+        browser.gone("dialog").await;
+        browser.says(TOAST, "Webhook modified.").await;
+        assert_eq!(browser.texts(&format!("{FIRST_ROW} .chip")).await, ["Invites"]);
+        it.happens(EventType::USER_BLOCKED).await;
+        it.happens(EventType::INVITE_DELETED).await;
+        let seen = it.receiver.has(1).await;
+        assert_eq!(seen[0].event_type(), "invite.deleted");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn delete_webhook() {
+    journey(Kind::default(), async |it: &Journey| {
+        let kept = it.webhook("https://kept.example.com/", &["user.*"]).await;
+        let webhook = it.webhook(&it.receiver.url, &["user.*"]).await;
+        let browser = &it.browser;
+        browser.open("/webhooks").await;
+        let trash = format!("#delete-{}", webhook.id);
+        browser.hover("h1").await;
+        browser.is_shown(&trash, false).await;
+        browser.hover(&format!("#{} td.lead", webhook.id)).await;
+        browser.is_shown(&trash, true).await;
+        browser.click(&trash).await;
+        browser.says("dialog h2", "Delete webhook").await;
+        browser.says("dialog", &it.receiver.url).await;
+        browser.picture("delete").await;
+        // Cancel changes nothing.
+        browser.click("dialog .dialog-foot a").await;
+        browser.gone("dialog").await;
+        assert_eq!(it.urls().await.len(), 2);
+        browser.hover(&format!("#{} td.lead", webhook.id)).await;
+        browser.click(&trash).await;
+        browser.click("dialog .destructive").await;
+        browser.gone("dialog").await;
+        browser.says(TOAST, "Webhook deleted.").await;
+        browser.gone(&format!("#{}", webhook.id)).await;
+        assert_eq!(it.urls().await, ["https://kept.example.com/"]);
+        browser.open("/webhooks").await;
+        assert_eq!(it.urls().await, ["https://kept.example.com/"]);
+        browser.open(&format!("/webhooks/{}", webhook.id)).await;
+        browser.says("h1", "Nothing here").await;
+        let _ = kept;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_receiver_turns_the_dot_red_and_loses_nothing() {
+    journey(Kind::default(), async |it: &Journey| {
+        let webhook = it.webhook(&it.receiver.url, &["user.*"]).await;
+        let browser = &it.browser;
+        browser.open("/webhooks").await;
+        it.happens(EventType::USER_JOINED).await;
+        it.receiver.has(1).await;
+        // The receiver breaks: the page says so by itself, and when the webhook will be turned off.
+        it.receiver.answers(503);
+        it.happens(EventType::USER_BLOCKED).await;
+        it.receiver.has(2).await;
+        browser.says(".dot", "Failing").await;
+        browser.picture("failing").await;
+        browser.click(".dot").await;
+        browser.says("dialog h2", "Why is this webhook failing?").await;
+        browser.says("dialog .facts", "503 Service Unavailable").await;
+        browser.picture("reason-still-active").await;
+        browser.click("dialog .dialog-foot a").await;
+        // Five days later it is off, without anybody looking.
+        it.site.pass(DEACTIVATE_AFTER);
+        browser.has(&format!("#status-{}", webhook.id), "aria-checked", "false").await;
+        browser.says(".status-word", "Inactive").await;
+        let failed = it.receiver.seen().len();
+        it.happens(EventType::USER_UNBLOCKED).await;
+        it.happens(EventType::USER_LEFT).await;
+        browser.click(".dot").await;
+        browser.says("dialog h2", "Why is this webhook inactive?").await;
+        browser.says("dialog .reason", "Every attempt failed for 5 days, so Bellwire turned it off.").await;
+        browser.says("dialog .facts", "Failed attempts").await;
+        browser.says("dialog .facts", "503 Service Unavailable").await;
+        browser.says("dialog .facts", "Bellwire").await;
+        browser.picture("reason-failing").await;
+        // The evidence leads to the delivery that failed last.
+        browser.click("dialog .facts a").await;
+        browser.says("h1", "user.blocked").await;
+        browser.says(".attempts", "503 Service Unavailable").await;
+        browser.says(".attempts pre", "the receiver is broken").await;
+        browser.picture("delivery-failed").await;
+        // The receiver works again: turn it on, and what was missed arrives.
+        it.receiver.answers(200);
+        browser.open("/webhooks").await;
+        browser.click(".dot").await;
+        browser.click("dialog button[form=activate-form]").await;
+        browser.says(TOAST, "Webhook turned on.").await;
+        browser.gone(".dot").await;
+        let seen = it.receiver.has(failed + 3).await;
+        let mut arrived: Vec<_> = seen[failed..].iter().map(|seen| seen.event_type()).collect();
+        arrived.sort();
+        assert_eq!(arrived, ["user.blocked", "user.left", "user.unblocked"]);
+        browser.open(&format!("/webhooks/{}", webhook.id)).await;
+        browser.says(".history", "Every attempt failed for 5 days.").await;
+        browser.picture("webhook").await;
+    })
+    .await;
+}

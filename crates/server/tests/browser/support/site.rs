@@ -1,0 +1,105 @@
+//! A whole server in the test: database, clock, engine, console, on a free port of this machine.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bellwire::{
+    app::App,
+    clock::{Clock, Randomness},
+    config::Config,
+    crypt::MasterKey,
+    db::Db,
+    delivery::{self, Engine},
+    ops::Actor,
+};
+use bellwire_core::time::Timestamp;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+pub const EMAIL: &str = "ann@example.com";
+pub const PASSWORD: &str = "correct horse battery";
+
+/// How long a webhook may fail.
+pub const DEACTIVATE_AFTER: Duration = Duration::from_hours(5 * 24);
+
+/// A server with Ann Lee, the owner of the workspace Northwind. Its clock stands still until a test moves it.
+pub struct Site {
+    pub app: App,
+    pub url: String,
+    pub ann: Actor,
+    engine: Engine,
+    server: JoinHandle<()>,
+    _folder: tempfile::TempDir,
+}
+
+impl Site {
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = Config {
+            listen: address,
+            database_url: format!("sqlite:{}", folder.path().join("bellwire.db").display()),
+            public_url: None,
+            master_key_file: folder.path().join("bellwire.key"),
+            allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            retry_schedule: "0s,5s,5m,30m".parse().unwrap(),
+            deactivate_after: DEACTIVATE_AFTER,
+            retention: Duration::from_hours(30 * 24),
+            log: "off".to_owned(),
+        };
+        let db = Db::open(&config.database_url).await.unwrap();
+        let clock = Clock::fake(Timestamp::parse("2026-11-23T09:00:00Z").unwrap());
+        let (app, signals) = App::new(config, db, clock, Randomness::from_system(), MasterKey::from_bytes([7; 32]));
+        let engine = delivery::start(&app, signals);
+        let ann = furnish(&app).await;
+        let router = bellwire::console::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url: format!("http://{address}"), app, ann, engine, server, _folder: folder }
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: Duration) {
+        self.app.clock.advance(time);
+    }
+
+    pub async fn stop(self) {
+        self.server.abort();
+        self.engine.drain().await;
+    }
+}
+
+async fn furnish(app: &App) -> Actor {
+    use bellwire_core::{event::PrincipalId, id::*, permission::BuiltInRole};
+    let now = app.clock.now();
+    let workspace: WorkspaceId = app.random.id(now);
+    let user: UserId = app.random.id(now);
+    let role: RoleId = app.random.id(now);
+    let permissions = serde_json::to_string(&BuiltInRole::Owner.permissions()).unwrap();
+    app.db.write(move |conn| Box::pin(async move {
+        let t: bellwire::db::Value = now.into();
+        conn.execute("INSERT INTO workspaces (id, name, created_at) VALUES ($1, 'Northwind', $2)", &[workspace.into(), t.clone()]).await?;
+        conn.execute("INSERT INTO users (id, email, password_hash, created_at) VALUES ($1, 'ann@example.com', '', $2)", &[user.into(), t.clone()]).await?;
+        conn.execute("INSERT INTO memberships (workspace_id, user_id, name, name_key, status, joined_at, updated_at) VALUES ($1, $2, 'Ann Lee', 'ann lee', 'active', $3, $3)", &[workspace.into(), user.into(), t.clone()]).await?;
+        conn.execute("INSERT INTO roles (id, workspace_id, name, description, built_in, permissions, created_at, updated_at) VALUES ($1, $2, 'Owner', '', 1, $3, $4, $4)", &[role.into(), workspace.into(), permissions.into(), t]).await?;
+        conn.execute("INSERT INTO role_members (workspace_id, role_id, principal_id) VALUES ($1, $2, $3)", &[workspace.into(), role.into(), user.into()]).await?;
+        Ok::<_, bellwire::db::DbError>(())
+    })).await.unwrap();
+    Actor {
+        workspace,
+        principal: PrincipalId::User(user),
+        name: "Ann Lee".into(),
+        permissions: BuiltInRole::Owner.permissions(),
+    }
+}
+
+impl Site {
+    /// Something happens in the workspace: an event of this type, with the data of the catalogue's example.
+    pub async fn happens(&self, event_type: bellwire_core::catalogue::EventType) {
+        let new = bellwire::ops::publish::NewPublish {
+            event_type,
+            data: serde_json::value::to_raw_value(&event_type.entry().example_data()).unwrap(),
+            actor: None,
+            occurred_at: None,
+        };
+        bellwire::ops::publish::publish(&self.app, &self.ann, new, None).await.unwrap();
+    }
+}

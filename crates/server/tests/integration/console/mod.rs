@@ -1,0 +1,8 @@
+//! The console as a browser sees it: each file follows the paths of the pages.
+
+mod browser;
+mod cookies;
+mod guard;
+mod invites;
+mod sign_in;
+mod users;

@@ -1,0 +1,9 @@
+//! The tests that see the server from outside, and those that read its source. One binary, so that it is linked once.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod architecture;
+mod console;
+mod ground;
+mod kill_nine;
