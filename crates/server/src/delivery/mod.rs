@@ -5,7 +5,7 @@
 //! * [`finish`] writes outcomes in batches: as many as have come in while the batch before was being committed.
 //! * [`sweep`] claims what is due in the database: retries, resends, what did not fit in memory, what a dead node left. It looks
 //!   when the *agenda* says so ([`agenda`]) and walks through an index every few seconds, for hints may be lost.
-//! * [`tick`] does what is due by the clock: turns off webhooks that fail for too long, prunes.
+//! * [`tick`] does what is due by the clock: turns off webhooks that fail for too long, ends invites, prunes.
 //!
 //! What always holds:
 //! - A delivery that is in memory holds a lease in the database and a place in memory. The place is given back only after the

@@ -51,10 +51,10 @@ impl Target {
         let opened = ops::webhooks::open(app, stored)?;
         let fault = |error: http::Error| Error::Internal(format!("webhook {}: {error}", stored.id));
         let url = &stored.url;
-        let mut headers = HeaderMap::with_capacity(12);
-        for (name, value) in opened.headers.iter() {
-            let name = HeaderName::from_bytes(name.as_ref()).map_err(|error| fault(error.into()))?;
-            headers.append(name, HeaderValue::from_bytes(value.as_bytes()).map_err(|error| fault(error.into()))?);
+        let mut headers = HeaderMap::with_capacity(opened.headers.len() + 6);
+        for (name, value) in &opened.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| fault(error.into()))?;
+            headers.append(name, HeaderValue::from_str(value).map_err(|error| fault(error.into()))?);
         }
         let default_port = if url.is_https() { 443 } else { 80 };
         let host = if url.port() == default_port {

@@ -1,5 +1,5 @@
-//! What is due by the clock, once a second: webhooks that fail for too long are turned off, what was skipped is written
-//! down, and what is old is deleted.
+//! What is due by the clock, once a second: webhooks that fail for too long are turned off, invites end, what was skipped is
+//! written down, and what is old is deleted.
 //!
 //! Each step is a small transaction of its own and can be cut off or done twice without harm. Nothing here is asked for by
 //! anybody; it looks at the data, so that it does the same after a restart.
@@ -37,7 +37,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let app = shared.app.clone();
     loop {
         let next = app.clock.now().saturating_add(EVERY);
-        for result in [turn_off_failing(&app).await, clear(&shared).await] {
+        let done =
+            [turn_off_failing(&app).await, ops::invites::expire_due(&app).await.map(drop), clear(&shared).await];
+        for result in done {
             if let Err(error) = result {
                 error.log();
             }
@@ -149,7 +151,7 @@ fn words(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
     let (size, unit) =
-        units.into_iter().find(|(size, _)| seconds >= *size && seconds % size == 0).unwrap_or((1, "second"));
+        units.into_iter().find(|(size, _)| seconds >= *size && seconds.is_multiple_of(*size)).unwrap_or((1, "second"));
     let count = seconds / size;
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
