@@ -29,9 +29,9 @@ const ONLY: &[(&str, &[&str])] = &[
     ("rusqlite", &["db"]),
     ("tokio_postgres", &["db"]),
     ("deadpool_postgres", &["db"]),
-    // `listen` is a receiver: a server, which opens no connection to a webhook.
-    ("hyper", &["delivery", "cli/listen"]),
-    ("hyper_util", &["delivery", "cli/listen"]),
+    // `listen` and `serve` answer connections and open none to a webhook.
+    ("hyper", &["delivery", "cli/listen", "cli/serve"]),
+    ("hyper_util", &["delivery", "cli/listen", "cli/serve"]),
     ("tokio_rustls", &["delivery"]),
 ];
 

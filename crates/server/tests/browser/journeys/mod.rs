@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 
 use crate::support::{
     receiver::Receiver,
-    site::Site,
+    site::{EMAIL, PASSWORD, Site},
     webdriver::{Browser, Kind},
 };
 
@@ -40,8 +40,13 @@ async fn journey(kind: Kind, walk: impl AsyncFnOnce(&Journey)) {
     }
 }
 
+/// Ann signs in.
 async fn sign_in(journey: &Journey) {
-    journey.browser.open("/webhooks").await;
-    journey.browser.script("document.cookie = 'session=x; path=/'").await;
-    journey.browser.open("/webhooks").await;
+    let browser = &journey.browser;
+    browser.open("/webhooks").await;
+    browser.at("/sign-in?return_to=%2Fwebhooks").await;
+    browser.fill("#email", EMAIL).await;
+    browser.fill("#password", PASSWORD).await;
+    browser.click("form .primary").await;
+    browser.says("h1", "Webhooks").await;
 }

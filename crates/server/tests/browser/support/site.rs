@@ -9,9 +9,16 @@ use bellwire::{
     crypt::MasterKey,
     db::Db,
     delivery::{self, Engine},
-    ops::Actor,
+    ops::{self, Actor, publish::NewPublish},
+    password::Password,
 };
-use bellwire_core::time::Timestamp;
+use bellwire_core::{
+    catalogue::EventType,
+    event::PrincipalId,
+    permission::BuiltInRole,
+    text::{Email, Name},
+    time::Timestamp,
+};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 pub const EMAIL: &str = "ann@example.com";
@@ -67,39 +74,29 @@ impl Site {
     }
 }
 
+/// The workspace and its owner; then as whom programs of a test act for her.
 async fn furnish(app: &App) -> Actor {
-    use bellwire_core::{event::PrincipalId, id::*, permission::BuiltInRole};
-    let now = app.clock.now();
-    let workspace: WorkspaceId = app.random.id(now);
-    let user: UserId = app.random.id(now);
-    let role: RoleId = app.random.id(now);
-    let permissions = serde_json::to_string(&BuiltInRole::Owner.permissions()).unwrap();
-    app.db.write(move |conn| Box::pin(async move {
-        let t: bellwire::db::Value = now.into();
-        conn.execute("INSERT INTO workspaces (id, name, created_at) VALUES ($1, 'Northwind', $2)", &[workspace.into(), t.clone()]).await?;
-        conn.execute("INSERT INTO users (id, email, password_hash, created_at) VALUES ($1, 'ann@example.com', '', $2)", &[user.into(), t.clone()]).await?;
-        conn.execute("INSERT INTO memberships (workspace_id, user_id, name, name_key, status, joined_at, updated_at) VALUES ($1, $2, 'Ann Lee', 'ann lee', 'active', $3, $3)", &[workspace.into(), user.into(), t.clone()]).await?;
-        conn.execute("INSERT INTO roles (id, workspace_id, name, description, built_in, permissions, created_at, updated_at) VALUES ($1, $2, 'Owner', '', 1, $3, $4, $4)", &[role.into(), workspace.into(), permissions.into(), t]).await?;
-        conn.execute("INSERT INTO role_members (workspace_id, role_id, principal_id) VALUES ($1, $2, $3)", &[workspace.into(), role.into(), user.into()]).await?;
-        Ok::<_, bellwire::db::DbError>(())
-    })).await.unwrap();
+    let name = |text| Name::parse(text).unwrap();
+    let password = Password::parse(PASSWORD).unwrap();
+    let email = Email::parse(EMAIL).unwrap();
+    let made = ops::setup::bootstrap(app, name("Northwind"), email, name("Ann Lee"), password).await.unwrap();
     Actor {
-        workspace,
-        principal: PrincipalId::User(user),
-        name: "Ann Lee".into(),
+        workspace: made.workspace_id,
+        principal: PrincipalId::User(made.user_id),
+        name: "Ann Lee".to_owned(),
         permissions: BuiltInRole::Owner.permissions(),
     }
 }
 
 impl Site {
     /// Something happens in the workspace: an event of this type, with the data of the catalogue's example.
-    pub async fn happens(&self, event_type: bellwire_core::catalogue::EventType) {
-        let new = bellwire::ops::publish::NewPublish {
+    pub async fn happens(&self, event_type: EventType) {
+        let new = NewPublish {
             event_type,
             data: serde_json::value::to_raw_value(&event_type.entry().example_data()).unwrap(),
             actor: None,
             occurred_at: None,
         };
-        bellwire::ops::publish::publish(&self.app, &self.ann, new, None).await.unwrap();
+        ops::publish::publish(&self.app, &self.ann, new, None).await.unwrap();
     }
 }
