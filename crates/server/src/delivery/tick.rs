@@ -37,8 +37,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let app = shared.app.clone();
     loop {
         let next = app.clock.now().saturating_add(EVERY);
-        let done =
-            [turn_off_failing(&app).await, ops::invites::expire_due(&app).await.map(drop), clear(&shared).await];
+        let done = [turn_off_failing(&app).await, ops::invites::expire_due(&app).await.map(drop), clear(&shared).await];
         for result in done {
             if let Err(error) = result {
                 error.log();
@@ -125,7 +124,7 @@ async fn turn_off(
         Box::pin(async move {
             let health = db::health::get(tx.conn, webhook).await?;
             let Some((code, message, evidence)) = health.and_then(decide) else { return Ok(false) };
-            ops::webhooks::turn_off(tx, webhook, code, &message, Some(evidence)).await
+            ops::webhooks::turn_off(tx, webhook, code, message, Some(evidence)).await
         })
     });
     if turned_off.await? {
