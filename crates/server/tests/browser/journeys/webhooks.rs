@@ -55,7 +55,7 @@ async fn view_webhook_details() {
         browser.open("/webhooks").await;
         let chips = browser.texts(&format!("{FIRST_ROW} .chip")).await;
         assert_eq!(chips, ["Users", "Roles"]);
-        browser.says(&format!("{FIRST_ROW} td.lead"), "https://hooks.example.com/a").await;
+        browser.has(&format!("{FIRST_ROW} .url"), "title", "https://hooks.example.com/a").await;
         browser.says(&format!("{FIRST_ROW} td[data-label=Owner]"), "Ann Lee").await;
         browser.has(&format!("{FIRST_ROW} time"), "datetime", "2026-11-23T09:00:01Z").await;
         browser.has(&format!("{FIRST_ROW} time"), "title", "2026-11-23 09:00:01 UTC").await;
@@ -154,7 +154,7 @@ async fn create_webhook() {
         browser.click("dialog .dialog-foot .primary").await;
         browser.gone("dialog").await;
         browser.says(TOAST, "Webhook created.").await;
-        browser.says(&format!("{FIRST_ROW} td.lead"), &it.receiver.url).await;
+        browser.has(&format!("{FIRST_ROW} .url"), "title", &it.receiver.url).await;
         browser.has(&format!("{FIRST_ROW} .switch"), "aria-checked", "true").await;
         browser.has(&format!("{FIRST_ROW} .chip"), "title", "Users: 6 of 7 event types").await;
         browser.picture("created").await;
@@ -297,6 +297,11 @@ async fn a_broken_receiver_turns_the_dot_red_and_loses_nothing() {
         it.happens(EventType::USER_BLOCKED).await;
         it.receiver.has(2).await;
         browser.says(".dot", "Failing").await;
+        // Two more tries by the schedule.
+        it.site.pass(Duration::from_secs(10));
+        it.receiver.has(3).await;
+        it.site.pass(Duration::from_secs(600));
+        it.receiver.has(4).await;
         browser.picture("failing").await;
         browser.click(".dot").await;
         browser.says("dialog h2", "Why is this webhook failing?").await;

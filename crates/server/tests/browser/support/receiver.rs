@@ -23,14 +23,14 @@ const GUARD: Duration = Duration::from_secs(30);
 
 /// A request that arrived.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Seen {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Seen {
     /// The event's type.
-    pub fn event_type(&self) -> String {
+    pub(crate) fn event_type(&self) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap();
         body["type"].as_str().unwrap().to_owned()
     }
@@ -38,8 +38,8 @@ impl Seen {
 
 /// A running receiver.
 #[derive(Clone)]
-pub struct Receiver {
-    pub url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     status: Arc<AtomicU16>,
     seen: Arc<Mutex<Vec<Seen>>>,
     count: watch::Sender<usize>,
@@ -47,7 +47,7 @@ pub struct Receiver {
 
 impl Receiver {
     /// One that answers 200.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let receiver = Self {
             url: format!("http://{}/hook", listener.local_addr().unwrap()),
@@ -78,12 +78,12 @@ impl Receiver {
     }
 
     /// From here on it answers this.
-    pub fn answers(&self, status: u16) {
+    pub(crate) fn answers(&self, status: u16) {
         self.status.store(status, SeqCst);
     }
 
     /// Waits until `count` requests have arrived, and returns them all.
-    pub async fn has(&self, count: usize) -> Vec<Seen> {
+    pub(crate) async fn has(&self, count: usize) -> Vec<Seen> {
         let mut counts = self.count.subscribe();
         let arrived = timeout(GUARD, counts.wait_for(|now| *now >= count)).await;
         assert!(arrived.is_ok(), "{} of {count} requests have arrived", *self.count.borrow());
@@ -91,7 +91,7 @@ impl Receiver {
     }
 
     /// What has arrived so far.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 }
