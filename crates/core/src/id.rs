@@ -143,7 +143,13 @@ impl<K: Kind> utoipa::PartialSchema for Id<K> {
     }
 }
 
-impl<K: Kind> utoipa::ToSchema for Id<K> {}
+impl<K: Kind> utoipa::ToSchema for Id<K> {
+    /// `WebhookId`: each kind is a schema of its own.
+    fn name() -> std::borrow::Cow<'static, str> {
+        let kind = std::any::type_name::<K>();
+        format!("{}Id", kind.rsplit_once("::").map_or(kind, |(_, name)| name)).into()
+    }
+}
 
 #[cfg(test)]
 mod tests {

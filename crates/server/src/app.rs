@@ -10,7 +10,7 @@ use bellwire_core::{
     time::Timestamp,
 };
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
 
 use crate::{
     clock::{Clock, Randomness},
@@ -57,6 +57,7 @@ pub struct Parts {
     pub key_uses: Uses,
     /// To the open pages.
     pub live: broadcast::Sender<LiveChange>,
+    stopping: watch::Sender<bool>,
 }
 
 impl Deref for App {
@@ -86,6 +87,7 @@ impl App {
             sign_ins: Throttle::default(),
             key_uses: Uses::default(),
             live: broadcast::Sender::new(LIVE),
+            stopping: watch::Sender::new(false),
             config,
             db,
             clock,
@@ -93,6 +95,17 @@ impl App {
             key,
         }));
         (app, signals)
+    }
+
+    /// Says that the process is about to end.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Waits until the process is about to end: answers that would go on for ever end here.
+    pub async fn stopped(&self) {
+        // Fails only when the sender is gone, which `self` holds.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     /// Tells open pages of `workspace` that what `topic` lists has changed.

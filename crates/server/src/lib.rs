@@ -1,7 +1,10 @@
 //! Bellwire: the Webhooks page of an account console, and everything that has to be true behind it.
 //!
+//! The binary `bellwire` is [`cli::main`]; tests start the same application in their own process.
+//!
 //! Dependencies point one way: `core ← db ← ops ← {api, console, delivery} ← cli`.
 
+pub mod api;
 pub mod app;
 pub mod cli;
 pub mod clock;

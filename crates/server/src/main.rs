@@ -1,3 +1,8 @@
 //! The binary `bellwire`.
 
-fn main() {}
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    bellwire::cli::main()
+}

@@ -6,7 +6,7 @@ use bellwire_core::{
     permission::Permissions,
     time::Timestamp,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Conn, DbError, Row,
@@ -40,7 +40,8 @@ pub struct ApiKey {
 }
 
 /// By what API keys are sorted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum ApiKeySort {
     /// Alphabetically, whatever the case.
     Name,

@@ -44,7 +44,8 @@ pub struct LastError {
 /// # Errors
 /// See [`DbError`].
 pub async fn get(conn: &mut Conn, webhook: WebhookId) -> Result<Option<HealthRow>, DbError> {
-    let sql = "SELECT health, failing_since, failing_attempts, last_error FROM webhooks WHERE id = $1 AND deleted_at IS NULL";
+    let sql =
+        "SELECT health, failing_since, failing_attempts, last_error FROM webhooks WHERE id = $1 AND deleted_at IS NULL";
     let Some(row) = conn.query_opt(sql, &[webhook.into()]).await? else { return Ok(None) };
     let last_error: Option<String> = row.get("last_error")?;
     Ok(Some(HealthRow {

@@ -75,7 +75,8 @@ pub struct Invite {
 }
 
 /// By what invites are sorted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum InviteSort {
     /// By e-mail address.
     Email,

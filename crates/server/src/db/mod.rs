@@ -11,16 +11,16 @@
 //! but their `Conn`: on SQLite they run to their end on the database's thread, without a hop for each statement.
 //! On PostgreSQL a transaction runs on a task of its own, so that a caller who goes away can't leave it half done.
 
+pub mod api_keys;
 pub mod attempts;
 pub mod deliveries;
-pub mod api_keys;
 pub mod dialect;
 pub mod event_views;
 pub mod events;
 pub mod health;
 pub mod idempotency_keys;
-pub mod leases;
 pub mod invites;
+pub mod leases;
 mod migrate;
 pub mod page;
 mod postgres;

@@ -5,7 +5,7 @@ use bellwire_core::{
     permission::BuiltInRole,
     time::Timestamp,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Conn, DbError, Row,
@@ -55,7 +55,8 @@ pub struct Person {
 }
 
 /// By what users are sorted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum UserSort {
     /// Alphabetically, whatever the case.
     #[default]

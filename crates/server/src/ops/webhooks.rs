@@ -27,7 +27,7 @@ use serde::Serialize;
 
 pub use self::{
     headers::CustomHeaders,
-    sealed::{Opened, SecretView, open, rotate_secret, secret},
+    sealed::{Opened, SECRET, SecretView, open, place, rotate_secret, secret},
     status::{Missed, activate, deactivate, status_changes, turn_off},
 };
 use super::Actor;

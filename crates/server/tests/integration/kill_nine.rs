@@ -37,8 +37,16 @@ fn bellwire(folder: &Path, address: SocketAddr) -> Command {
 }
 
 async fn bootstrap(folder: &Path, address: SocketAddr) -> String {
-    let arguments =
-        ["bootstrap", "--workspace", "Kill", "--owner-email", "kill@example.com", "--owner-name", "Kill", "--password-stdin"];
+    let arguments = [
+        "bootstrap",
+        "--workspace",
+        "Kill",
+        "--owner-email",
+        "kill@example.com",
+        "--owner-name",
+        "Kill",
+        "--password-stdin",
+    ];
     let mut child =
         bellwire(folder, address).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"a long enough password\n").await.unwrap();
@@ -114,13 +122,18 @@ async fn kill_nine_loses_nothing() {
     let lost: Vec<_> = ledger.iter().filter(|id| !received.contains_key(*id)).collect();
     assert!(lost.is_empty(), "{} of {} acknowledged events were lost: {lost:?}", lost.len(), ledger.len());
     let repeated = received.values().filter(|count| **count > 1).count();
-    println!("{KILLS} kills, {} acknowledged, {} received, {repeated} of them more than once", ledger.len(), received.len());
+    println!(
+        "{KILLS} kills, {} acknowledged, {} received, {repeated} of them more than once",
+        ledger.len(),
+        received.len()
+    );
 
     server.kill().await.unwrap();
     let database = rusqlite::Connection::open(folder.path().join("bellwire.db")).unwrap();
     let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
-    let (events, last): (i64, i64) =
-        database.query_row("SELECT COUNT(*), MAX(sequence) FROM events", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let (events, last): (i64, i64) = database
+        .query_row("SELECT COUNT(*), MAX(sequence) FROM events", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
     assert_eq!(events, last, "the numbers of the events have a gap");
 }

@@ -1,3 +1,9 @@
-//! Tests of whole parts through their outer edge, on a database of their own.
+//! The tests that see the server from outside, and those that read its source. One binary, so that it is linked once.
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod architecture;
 mod console;
+mod ground;
+mod kill_nine;

@@ -23,8 +23,9 @@ impl Client {
     pub async fn request(&self, method: &str, path: &str, body: &Value) -> Result<(StatusCode, Value), String> {
         let say = |what: &str| move |error: &dyn std::fmt::Display| format!("{what}: {error}");
         let stream = TcpStream::connect(self.address).await.map_err(|error| say("connect")(&error))?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| say("handshake")(&error))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| say("handshake")(&error))?;
         let connection = tokio::spawn(connection);
         let bytes = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
         let request = Request::builder()

@@ -22,6 +22,13 @@ pub(crate) struct ListPage {
     pub(crate) can_invite: bool,
 }
 
+impl ListPage {
+    /// A column that says nothing about anybody is left out.
+    fn shows_groups(&self) -> bool {
+        self.rows.iter().any(|row| !row.groups.is_empty())
+    }
+}
+
 /// One user in the list, with what the reader may do to them.
 #[derive(Debug, Clone)]
 pub(crate) struct UserRow {

@@ -67,7 +67,13 @@ pub fn open(app: &App, target: &Target) -> Result<Opened, Error> {
     })
 }
 
-fn place(workspace: WorkspaceId, field: &str, id: WebhookId) -> String {
+/// The field of the secret that signs; the one before it was sealed for the same place.
+pub const SECRET: &str = "secret";
+const SIGNING_SEED: &str = "signing_seed";
+const HEADERS: &str = "headers";
+
+/// The place that a field of a webhook is sealed for.
+pub fn place(workspace: WorkspaceId, field: &str, id: WebhookId) -> String {
     format!("{workspace}/webhooks.{field}/{id}")
 }
 
@@ -76,7 +82,7 @@ fn damaged() -> Error {
 }
 
 fn open_secret(key: &MasterKey, workspace: WorkspaceId, id: WebhookId, sealed: &[u8]) -> Result<Secret, Error> {
-    Secret::from_bytes(&key.open(&place(workspace, "secret", id), sealed)?).map_err(|_| damaged())
+    Secret::from_bytes(&key.open(&place(workspace, SECRET, id), sealed)?).map_err(|_| damaged())
 }
 
 fn seed(
@@ -86,7 +92,7 @@ fn seed(
     sealed: Option<&[u8]>,
 ) -> Result<Option<SigningSeed>, Error> {
     let Some(sealed) = sealed else { return Ok(None) };
-    let bytes = key.open(&place(workspace, "signing_seed", id), sealed)?;
+    let bytes = key.open(&place(workspace, SIGNING_SEED, id), sealed)?;
     let bytes: [u8; 32] = bytes.try_into().map_err(|_| damaged())?;
     Ok(Some(SigningSeed::from_bytes(&bytes)))
 }
@@ -98,7 +104,7 @@ pub(super) fn headers(
     sealed: Option<&[u8]>,
 ) -> Result<CustomHeaders, Error> {
     let Some(sealed) = sealed else { return Ok(CustomHeaders::default()) };
-    let json = key.open(&place(workspace, "headers", id), sealed)?;
+    let json = key.open(&place(workspace, HEADERS, id), sealed)?;
     CustomHeaders::parse(serde_json::from_slice(&json)?).map_err(|_| damaged())
 }
 
@@ -108,11 +114,11 @@ pub(super) fn new_secret(app: &App) -> Result<Secret, Error> {
 }
 
 pub(super) fn seal_secret(app: &App, workspace: WorkspaceId, id: WebhookId, secret: &Secret) -> Vec<u8> {
-    app.key.seal(&app.random, &place(workspace, "secret", id), secret.as_bytes())
+    app.key.seal(&app.random, &place(workspace, SECRET, id), secret.as_bytes())
 }
 
 pub(super) fn seal_seed(app: &App, workspace: WorkspaceId, id: WebhookId, seed: &SigningSeed) -> Vec<u8> {
-    app.key.seal(&app.random, &place(workspace, "signing_seed", id), seed.as_bytes())
+    app.key.seal(&app.random, &place(workspace, SIGNING_SEED, id), seed.as_bytes())
 }
 
 pub(super) fn seal_headers(
@@ -124,7 +130,7 @@ pub(super) fn seal_headers(
     if headers.is_empty() {
         return Ok(None);
     }
-    Ok(Some(app.key.seal(&app.random, &place(workspace, "headers", id), &headers.to_json()?)))
+    Ok(Some(app.key.seal(&app.random, &place(workspace, HEADERS, id), &headers.to_json()?)))
 }
 
 fn view(app: &App, workspace: WorkspaceId, record: &db::webhooks::Record) -> Result<SecretView, Error> {

@@ -17,12 +17,12 @@ use tower::ServiceExt;
 use url::form_urlencoded;
 
 /// Where the console is, as browsers see it.
-pub const HERE: &str = "http://127.0.0.1:8080";
-pub const PASSWORD: &str = "correct horse battery";
+pub(super) const HERE: &str = "http://127.0.0.1:8080";
+pub(super) const PASSWORD: &str = "correct horse battery";
 
 /// A console with an empty database of its own, on a clock that stands still. Takes its files away with it.
-pub struct Console {
-    pub app: App,
+pub(super) struct Console {
+    pub(super) app: App,
     _folder: tempfile::TempDir,
 }
 
@@ -35,12 +35,12 @@ impl std::ops::Deref for Console {
 }
 
 impl Console {
-    pub async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::at(HERE).await
     }
 
     /// One that browsers reach at `public_url`.
-    pub async fn at(public_url: &str) -> Self {
+    pub(super) async fn at(public_url: &str) -> Self {
         let random = Randomness::from_system();
         let folder = tempfile::tempdir().unwrap();
         let config = Config {
@@ -61,12 +61,12 @@ impl Console {
     }
 
     /// Somebody who has never been here.
-    pub fn browser(&self) -> Browser {
+    pub(super) fn browser(&self) -> Browser {
         Browser { router: bellwire::console::router(self.app.clone()), cookies: BTreeMap::new(), ip: [192, 0, 2, 1] }
     }
 
     /// Ann Lee, who set up the workspace Acme and owns it.
-    pub async fn owner(&self) -> Browser {
+    pub(super) async fn owner(&self) -> Browser {
         let mut ann = self.browser();
         let link = bellwire::ops::setup::link(&self.app).await.unwrap().unwrap();
         let token = link.split_once("token=").unwrap().1.to_owned();
@@ -82,12 +82,12 @@ impl Console {
     }
 
     /// Sam Rivera, whom `ann` invited as a Member.
-    pub async fn member(&self, ann: &mut Browser) -> Browser {
+    pub(super) async fn member(&self, ann: &mut Browser) -> Browser {
         self.join(ann, "Sam Rivera", "sam@example.com", "Member").await
     }
 
     /// Somebody whom `inviter` invited with the role of that name.
-    pub async fn join(&self, inviter: &mut Browser, name: &str, email: &str, role: &str) -> Browser {
+    pub(super) async fn join(&self, inviter: &mut Browser, name: &str, email: &str, role: &str) -> Browser {
         let form = inviter.dialog("/invites/new").await.is(200);
         let role = form.checkbox(role);
         inviter.post("/invites", &[("email", email), ("roles", &role)]).await.leads_to("/invites");
@@ -100,72 +100,76 @@ impl Console {
 
 /// One browser.
 #[derive(Clone)]
-pub struct Browser {
+pub(super) struct Browser {
     router: Router,
-    pub cookies: BTreeMap<String, String>,
+    pub(super) cookies: BTreeMap<String, String>,
     /// The address that it comes from.
-    pub ip: [u8; 4],
+    pub(super) ip: [u8; 4],
 }
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: String,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
 }
 
 impl Answer {
-    pub fn location(&self) -> &str {
+    pub(super) fn location(&self) -> &str {
         self.headers.get(header::LOCATION).map_or("", |value| value.to_str().unwrap())
     }
 
-    pub fn set_cookies(&self) -> Vec<&str> {
+    pub(super) fn set_cookies(&self) -> Vec<&str> {
         self.headers.get_all(header::SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect()
     }
 
     /// The value of the checkbox with that label.
-    pub fn checkbox(&self, label: &str) -> String {
+    pub(super) fn checkbox(&self, label: &str) -> String {
         let before = self.body.split(&format!("><span>{label}</span>")).next().unwrap();
         let value = before.rsplit("value=\"").next().unwrap();
         value.split('"').next().unwrap().to_owned()
     }
 
     /// The path of the first invite's URL on the page.
-    pub fn invite_path(&self) -> String {
+    pub(super) fn invite_path(&self) -> String {
         let url = self.body.split("data-copy=\"").nth(1).unwrap().split('"').next().unwrap();
         url.strip_prefix(HERE).unwrap().to_owned()
     }
 
     /// Asserts the status and shows the page when it is another.
     #[track_caller]
-    pub fn is(self, status: u16) -> Self {
+    pub(super) fn is(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}\n{}", self.location(), self.body);
         self
     }
 
     #[track_caller]
-    pub fn says(self, text: &str) -> Self {
+    pub(super) fn says(self, text: &str) -> Self {
         assert!(self.body.contains(text), "no {text:?} in\n{}", self.body);
         self
     }
 
     #[track_caller]
-    pub fn is_silent_about(self, text: &str) -> Self {
+    pub(super) fn is_silent_about(self, text: &str) -> Self {
         assert!(!self.body.contains(text), "{text:?} in\n{}", self.body);
         self
     }
 
     #[track_caller]
-    pub fn leads_to(self, path: &str) -> Self {
+    pub(super) fn leads_to(self, path: &str) -> Self {
         assert_eq!((self.status.as_u16(), self.location()), (303, path), "{}", self.body);
         self
     }
 }
 
 impl Browser {
-    /// Sends whatever `headers` and `body` say, with the cookies, and keeps the cookies that come back.
-    pub async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
+    /// Opens a page that goes on as long as somebody listens.
+    pub(super) async fn stream(&self, path: &str) -> Body {
+        self.router.clone().oneshot(self.request(Method::GET, path, &[], String::new())).await.unwrap().into_body()
+    }
+
+    fn request(&self, method: Method, path: &str, headers: &[(&str, &str)], body: String) -> Request<Body> {
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, "127.0.0.1:8080");
         for (name, value) in headers {
             request = request.header(HeaderName::try_from(*name).unwrap(), *value);
@@ -175,7 +179,12 @@ impl Browser {
             request = request.header(header::COOKIE, cookies.join("; "));
         }
         let peer = std::net::SocketAddr::from((self.ip, 50_000));
-        let request = request.extension(ConnectInfo(peer)).body(Body::from(body)).unwrap();
+        request.extension(ConnectInfo(peer)).body(Body::from(body)).unwrap()
+    }
+
+    /// Sends whatever `headers` and `body` say, with the cookies, and keeps the cookies that come back.
+    pub(super) async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
+        let request = self.request(method, path, headers, body);
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let answer =
@@ -193,22 +202,22 @@ impl Browser {
     }
 
     /// Opens a page.
-    pub async fn get(&mut self, path: &str) -> Answer {
+    pub(super) async fn get(&mut self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], String::new()).await
     }
 
     /// Opens a dialog as the script does.
-    pub async fn dialog(&mut self, path: &str) -> Answer {
+    pub(super) async fn dialog(&mut self, path: &str) -> Answer {
         self.send(Method::GET, path, &[("x-dialog", "1")], String::new()).await
     }
 
     /// Sends a form from a page of the console.
-    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(super) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.post_with(path, fields, &[]).await
     }
 
     /// Sends a form with headers of its own.
-    pub async fn post_with(&mut self, path: &str, fields: &[(&str, &str)], more: &[(&str, &str)]) -> Answer {
+    pub(super) async fn post_with(&mut self, path: &str, fields: &[(&str, &str)], more: &[(&str, &str)]) -> Answer {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let mut headers = vec![("origin", HERE), ("content-type", "application/x-www-form-urlencoded")];
         headers.extend(more);
@@ -216,7 +225,7 @@ impl Browser {
     }
 
     /// Opens a page and goes where it leads, up to five times.
-    pub async fn follow(&mut self, path: &str) -> Answer {
+    pub(super) async fn follow(&mut self, path: &str) -> Answer {
         let mut answer = self.get(path).await;
         for _ in 0..5 {
             if answer.status != StatusCode::SEE_OTHER {
@@ -227,4 +236,11 @@ impl Browser {
         }
         answer
     }
+}
+
+/// The id of the user with that name, from the list.
+pub(super) async fn id(browser: &mut Browser, name: &str) -> String {
+    let page = browser.get("/users").await.is(200);
+    let before = page.body.split(&format!("<span class=\"named\">{name}")).next().unwrap().to_owned();
+    before.rsplit("<tr id=\"").next().unwrap().split('"').next().unwrap().to_owned()
 }

@@ -4,5 +4,6 @@ mod browser;
 mod cookies;
 mod guard;
 mod invites;
+mod live;
 mod sign_in;
 mod users;

@@ -106,12 +106,6 @@ async fn sessions_end_after_two_weeks() {
 }
 
 #[tokio::test]
-async fn strangers_get_no_live_updates() {
-    let console = Console::new().await;
-    console.browser().get("/live").await.is(204);
-}
-
-#[tokio::test]
 async fn a_changed_password_ends_the_other_sessions() {
     let console = Console::new().await;
     let mut ann = console.owner().await;
@@ -128,4 +122,32 @@ async fn a_changed_password_ends_the_other_sessions() {
     ann.get("/profile").await.is(200);
     elsewhere.get("/profile").await.leads_to("/sign-in?return_to=%2Fprofile");
     console.browser().post("/sign-in", &ANN).await.is(422);
+}
+
+#[tokio::test]
+async fn a_person_of_two_workspaces_chooses_and_switches() {
+    let console = Console::new().await;
+    let mut ann = console.owner().await;
+    let name = |text| bellwire_core::text::Name::parse(text).unwrap();
+    let other = bellwire::ops::setup::bootstrap(
+        &console,
+        name("Globex"),
+        bellwire_core::text::Email::parse("ann@example.com").unwrap(),
+        name("Ann of Globex"),
+        bellwire::password::Password::parse("never used at all").unwrap(),
+    );
+    let other = other.await.unwrap().workspace_id;
+    let page = ann.get("/users").await.is(200).says("Globex").is_silent_about("Ann of Globex");
+    assert!(page.body.contains(&format!("action=\"/workspaces/{other}/open\"")), "{}", page.body);
+
+    let mut again = console.browser();
+    again.post("/sign-in", &ANN).await.leads_to("/");
+    again.get("/").await.leads_to("/workspaces");
+    again.get("/workspaces").await.is(200).says("Acme").says("Globex");
+    again.post(&format!("/workspaces/{other}/open"), &[]).await.leads_to("/");
+    again.get("/users").await.is(200).says("Ann of Globex");
+
+    let mut sam = console.member(&mut ann).await;
+    sam.post(&format!("/workspaces/{other}/open"), &[]).await.is(404);
+    sam.get("/users").await.is(200).is_silent_about("Globex");
 }

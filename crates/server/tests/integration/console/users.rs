@@ -1,13 +1,6 @@
 //! `/users`
 
-use super::browser::{Browser, Console};
-
-/// The id of the user with that name, from the list.
-async fn id(browser: &mut Browser, name: &str) -> String {
-    let page = browser.get("/users").await.is(200);
-    let before = page.body.split(&format!("<span class=\"named\">{name}")).next().unwrap().to_owned();
-    before.rsplit("<tr id=\"").next().unwrap().split('"').next().unwrap().to_owned()
-}
+use super::browser::{Console, id};
 
 #[tokio::test]
 async fn a_blocked_user_is_out_at_the_next_request() {
@@ -105,4 +98,20 @@ async fn other_ids_lead_nowhere() {
     for id in ["usr_00000000000000000000000000", "wh_00000000000000000000000000", "..", "%27"] {
         ann.get(&format!("/users/{id}/edit")).await.is(404);
     }
+}
+
+#[tokio::test]
+async fn the_workspace_can_be_given_away() {
+    let console = Console::new().await;
+    let mut ann = console.owner().await;
+    let mut sam = console.member(&mut ann).await;
+    let ann_id = id(&mut ann, "Ann Lee").await;
+    let sam_id = id(&mut ann, "Sam Rivera").await;
+    sam.get(&format!("/users/{ann_id}/transfer")).await.is(403);
+    ann.dialog(&format!("/users/{sam_id}/transfer")).await.is(200).says("the owner of Acme");
+    ann.post(&format!("/users/{sam_id}/transfer"), &[]).await.leads_to("/users");
+    ann.get("/users").await.says("Sam Rivera owns the workspace now.").is_silent_about(&format!("transfer-{ann_id}"));
+    sam.get("/users").await.says(&format!("transfer-{ann_id}")).says(&format!("remove-{ann_id}"));
+    ann.post(&format!("/users/{sam_id}/block"), &[]).await.leads_to("/users");
+    ann.get("/users").await.says("role=\"alert\"").is_silent_about(">Blocked<");
 }

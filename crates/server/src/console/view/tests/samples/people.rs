@@ -97,7 +97,7 @@ pub(super) fn sign_in_page() -> SignInPage {
     }
 }
 
-pub(super) fn readers() -> [(&'static str, InvitedReader); 3] {
+pub(super) fn readers() -> [(&'static str, InvitedReader); 2] {
     [
         ("accept-new", InvitedReader::New { name: Field::default(), password: Field::default() }),
         ("accept-known", InvitedReader::Known { password: Field::default() }),

@@ -1,0 +1,82 @@
+//! The HTTP API, version 1: JSON for programs.
+//!
+//! A handler takes what the request says apart, calls the one function of [`ops`](crate::ops) that does the work, and shows what
+//! it returns: nothing is decided here. Programs show an API key ([`parameters::Caller`]); all else that a request brings is
+//! made valid by an extractor, and whatever isn't valid is answered as RFC 9457 says ([`problem`]).
+//!
+//! Routes and their description are one: [`routes`] gives the router and the OpenAPI document together, so a route that is
+//! not described can't exist. `/api/docs` is made from the same document.
+
+mod api_keys;
+mod body;
+mod deliveries;
+mod docs;
+mod event_types;
+mod events;
+mod health;
+mod invites;
+mod layers;
+pub mod openapi;
+mod parameters;
+mod problem;
+mod roles;
+mod users;
+mod webhooks;
+
+use std::sync::Arc;
+
+use axum::{Router, middleware, routing::get};
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+
+use self::{
+    health::Requests,
+    problem::{ApiError, ApiResult},
+};
+use crate::app::App;
+
+/// Everything under `/api`, and what machines ask: `/healthz`, `/readyz` and `/metrics`.
+pub fn router(app: &App) -> Router {
+    let document = openapi::document();
+    let documents =
+        Router::new().merge(docs::router(&document)).merge(openapi::router(&document)).layer(CompressionLayer::new());
+    let requests = Arc::new(Requests::default());
+    let under_api = Router::new()
+        .nest("/v1", routes().split_for_parts().0)
+        .merge(documents)
+        .fallback(async || ApiError::NoSuchPath)
+        .method_not_allowed_fallback(async || ApiError::NoSuchMethod);
+    Router::new()
+        .nest("/api", under_api)
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics).with_state((app.clone(), Arc::clone(&requests))))
+        .layer(middleware::from_fn(layers::time_limit))
+        .layer(CatchPanicLayer::custom(layers::answer_panic))
+        .layer(middleware::from_fn_with_state(requests, health::count))
+        .layer(middleware::from_fn_with_state(app.config.is_https(), layers::security_headers))
+        .layer(TraceLayer::new_for_http())
+        .with_state(app.clone())
+}
+
+/// All routes of `/api/v1`, with their description.
+fn routes() -> OpenApiRouter<App> {
+    parts().into_iter().fold(OpenApiRouter::default(), OpenApiRouter::routes)
+}
+
+/// The routes, a path at a time.
+fn parts() -> Vec<UtoipaMethodRouter<App>> {
+    [
+        webhooks::routes(),
+        deliveries::routes(),
+        event_types::routes(),
+        events::routes(),
+        users::routes(),
+        invites::routes(),
+        roles::routes(),
+        api_keys::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

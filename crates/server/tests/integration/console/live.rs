@@ -1,0 +1,49 @@
+//! `/live`
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bellwire_core::id::WorkspaceId;
+use http_body_util::BodyExt;
+
+use super::browser::{Console, id};
+
+/// What the stream says next, or nothing when it is over.
+async fn next(stream: &mut Body) -> Option<String> {
+    let frame = stream.frame().await?.unwrap();
+    Some(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn pages_are_told_what_changed_in_their_workspace() {
+    let console = Console::new().await;
+    let mut ann = console.owner().await;
+    let mut stream = ann.stream("/live").await;
+    let elsewhere: WorkspaceId = console.random.id(console.clock.now());
+    console.changed(elsewhere, "webhooks");
+    ann.post("/profile", &[("name", "Ann B. Lee")]).await.leads_to("/profile");
+    let told = next(&mut stream).await.unwrap();
+    assert!(told.contains("event: changed\n") && told.contains("data: users\n"), "{told}");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_session() {
+    let console = Console::new().await;
+    let mut ann = console.owner().await;
+    let sam = console.member(&mut ann).await;
+    let mut stream = sam.stream("/live").await;
+    let id = id(&mut ann, "Sam Rivera").await;
+    ann.post(&format!("/users/{id}/block"), &[]).await.leads_to("/users");
+    console.clock.advance(Duration::from_secs(16));
+    let mut told = Vec::new();
+    while let Some(text) = next(&mut stream).await {
+        told.push(text);
+    }
+    assert!(told.iter().all(|text| text.contains("data: ")), "{told:?}");
+}
+
+#[tokio::test]
+async fn strangers_get_nothing() {
+    let console = Console::new().await;
+    console.browser().get("/live").await.is(204);
+}
