@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bellwire_core::sign::{self, Secret};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -33,6 +34,15 @@ impl Seen {
     pub(crate) fn event_type(&self) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap();
         body["type"].as_str().unwrap().to_owned()
+    }
+
+    /// Whether the signature was made with this secret (`whsec_…`), as Standard Webhooks says.
+    pub(crate) fn is_signed_with(&self, secret: &str) -> bool {
+        let header = |name| self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default();
+        let secret: Secret = secret.parse().unwrap();
+        let time: i64 = header(sign::TIMESTAMP_HEADER).parse().unwrap();
+        let expected = sign::v1(&secret, header(sign::ID_HEADER), time, &self.body);
+        header(sign::SIGNATURE_HEADER).split(' ').any(|signature| signature == expected)
     }
 }
 

@@ -184,6 +184,11 @@ impl Browser {
         self.driver.active_element().await.unwrap().send_keys(keys).await.unwrap();
     }
 
+    /// Waits until the element of this id has the focus.
+    pub(crate) async fn focused(&self, id: &str) {
+        self.until("return document.activeElement?.id === arguments[0]", vec![id.into()]).await;
+    }
+
     /// The text of the first such element, seen or not; empty when there is none.
     pub(crate) async fn text(&self, css: &str) -> String {
         let script = "return document.querySelector(arguments[0])?.innerText ?? ''";
@@ -236,7 +241,8 @@ fn capabilities(kind: Kind) -> ChromeCapabilities {
     }
     if !kind.narrow {
         // A machine without a mouse would count as a touch screen, where everything is shown without hovering.
-        let mouse = "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4";
+        let mouse =
+            "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4";
         capabilities.add_arg(mouse).unwrap();
     }
     if kind.narrow {
