@@ -4,5 +4,7 @@
 //! `scripts/test` starts the driver and says where it is (`BELLWIRE_TEST_WEBDRIVER_URL`); without that, a test starts one for
 //! itself. With `BELLWIRE_TEST_SCREENSHOTS=FOLDER` the journeys leave pictures there.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
+
 mod journeys;
 mod support;
