@@ -5,6 +5,7 @@
 //! program that doesn't start.
 
 pub mod bootstrap;
+mod demo;
 mod environment;
 pub mod listen;
 pub mod serve;
@@ -38,6 +39,8 @@ enum Command {
     Bootstrap(bootstrap::Bootstrap),
     /// Receive webhooks on this machine, check and print them, and pass them on
     Listen(listen::Listen),
+    /// Serve a workspace in which much happens, to look at
+    Demo(demo::Demo),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Some(Command::Listen(listen)) => {
             runtime.block_on(listen::run(listen, Clock::System)).map_err(|error| format!("can't listen: {error}"))
         }
+        Some(Command::Demo(demo)) => runtime.block_on(demo::run(demo, config)),
         Some(Command::Openapi) => {
             println!("{:#}", crate::api::openapi::document());
             Ok(())

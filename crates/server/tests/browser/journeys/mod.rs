@@ -1,9 +1,16 @@
 //! What people do, from the first click to the last.
 
+mod webhook;
 mod webhooks;
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
+use bellwire::ops::webhooks::{self as ops, NewWebhook, WebhookDetails};
+use bellwire_core::{
+    catalogue::{EventType, EventTypes},
+    text::Description,
+    webhook_url::WebhookUrl,
+};
 use futures_util::FutureExt;
 
 use crate::support::{
@@ -49,4 +56,27 @@ async fn sign_in(journey: &Journey) {
     browser.fill("#password", PASSWORD).await;
     browser.click("form .primary").await;
     browser.says("h1", "Webhooks").await;
+}
+
+/// The message of success at the top of the page.
+const TOAST: &str = "#toasts-status .toast";
+
+impl Journey {
+    /// Makes a webhook as a program would, a second after the one before.
+    async fn webhook(&self, url: &str, event_types: &[&str]) -> WebhookDetails {
+        self.site.pass(Duration::from_secs(1));
+        let new = NewWebhook {
+            url: WebhookUrl::parse(url).unwrap(),
+            event_types: EventTypes::parse(event_types.iter().copied()).unwrap(),
+            description: Description::parse("").unwrap(),
+            headers: Vec::new(),
+            rate_limit: None,
+        };
+        ops::create(&self.site.app, &self.site.ann, new).await.unwrap().0
+    }
+
+    /// Something happens in the workspace.
+    async fn happens(&self, event_type: EventType) {
+        self.site.happens(event_type).await;
+    }
 }

@@ -1,5 +1,5 @@
 //! What the journeys are made with.
 
-pub mod receiver;
-pub mod site;
-pub mod webdriver;
+pub(crate) mod receiver;
+pub(crate) mod site;
+pub(crate) mod webdriver;

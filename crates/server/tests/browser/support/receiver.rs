@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bellwire_core::sign::{self, Secret};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -23,23 +24,32 @@ const GUARD: Duration = Duration::from_secs(30);
 
 /// A request that arrived.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Seen {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Seen {
     /// The event's type.
-    pub fn event_type(&self) -> String {
+    pub(crate) fn event_type(&self) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap();
         body["type"].as_str().unwrap().to_owned()
+    }
+
+    /// Whether the signature was made with this secret (`whsec_…`), as Standard Webhooks says.
+    pub(crate) fn is_signed_with(&self, secret: &str) -> bool {
+        let header = |name| self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default();
+        let secret: Secret = secret.parse().unwrap();
+        let time: i64 = header(sign::TIMESTAMP_HEADER).parse().unwrap();
+        let expected = sign::v1(&secret, header(sign::ID_HEADER), time, &self.body);
+        header(sign::SIGNATURE_HEADER).split(' ').any(|signature| signature == expected)
     }
 }
 
 /// A running receiver.
 #[derive(Clone)]
-pub struct Receiver {
-    pub url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     status: Arc<AtomicU16>,
     seen: Arc<Mutex<Vec<Seen>>>,
     count: watch::Sender<usize>,
@@ -47,7 +57,7 @@ pub struct Receiver {
 
 impl Receiver {
     /// One that answers 200.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let receiver = Self {
             url: format!("http://{}/hook", listener.local_addr().unwrap()),
@@ -78,12 +88,12 @@ impl Receiver {
     }
 
     /// From here on it answers this.
-    pub fn answers(&self, status: u16) {
+    pub(crate) fn answers(&self, status: u16) {
         self.status.store(status, SeqCst);
     }
 
     /// Waits until `count` requests have arrived, and returns them all.
-    pub async fn has(&self, count: usize) -> Vec<Seen> {
+    pub(crate) async fn has(&self, count: usize) -> Vec<Seen> {
         let mut counts = self.count.subscribe();
         let arrived = timeout(GUARD, counts.wait_for(|now| *now >= count)).await;
         assert!(arrived.is_ok(), "{} of {count} requests have arrived", *self.count.borrow());
@@ -91,7 +101,7 @@ impl Receiver {
     }
 
     /// What has arrived so far.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 }

@@ -7,16 +7,17 @@ use std::{
     time::Duration,
 };
 
-pub use thirtyfour::{By, Key};
+pub(crate) use thirtyfour::{By, Key};
 use thirtyfour::{
     ChromiumLikeCapabilities, WebDriver, WebElement,
     common::capabilities::chrome::ChromeCapabilities,
-    prelude::{DesiredCapabilities, ElementQueryable, ElementWaitable},
+    prelude::{DesiredCapabilities, ElementQueryable},
 };
 
 /// How long something may take to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
 const AGAIN: Duration = Duration::from_millis(30);
+const TRIES: u32 = 600;
 
 /// The driver of this test alone, when `scripts/test` has started none.
 struct Chromedriver(Child);
@@ -44,15 +45,15 @@ impl Chromedriver {
 
 /// What kind of browser.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Kind {
+pub(crate) struct Kind {
     /// A narrow touch screen of 360 by 740 points.
-    pub narrow: bool,
+    pub(crate) narrow: bool,
     /// Without running scripts.
-    pub without_script: bool,
+    pub(crate) without_script: bool,
 }
 
 /// A window.
-pub struct Browser {
+pub(crate) struct Browser {
     driver: WebDriver,
     site: String,
     _own: Option<Chromedriver>,
@@ -60,11 +61,11 @@ pub struct Browser {
 
 impl Browser {
     /// A window of 1280 by 900 points at the site.
-    pub async fn start(site: &str) -> Self {
+    pub(crate) async fn start(site: &str) -> Self {
         Self::of(site, Kind::default()).await
     }
 
-    pub async fn of(site: &str, kind: Kind) -> Self {
+    pub(crate) async fn of(site: &str, kind: Kind) -> Self {
         let (own, url) = match std::env::var("BELLWIRE_TEST_WEBDRIVER_URL") {
             Ok(url) => (None, url),
             Err(_) => {
@@ -77,16 +78,16 @@ impl Browser {
     }
 
     /// Closes it. A browser that is not closed ends with its driver.
-    pub async fn quit(self) {
+    pub(crate) async fn quit(self) {
         self.driver.quit().await.unwrap();
     }
 
-    pub async fn open(&self, path: &str) {
+    pub(crate) async fn open(&self, path: &str) {
         self.driver.goto(format!("{}{path}", self.site)).await.unwrap();
     }
 
     /// Path and query of the page.
-    pub async fn path(&self) -> String {
+    pub(crate) async fn path(&self) -> String {
         let url = self.driver.current_url().await.unwrap();
         match url.query() {
             Some(query) => format!("{}?{query}", url.path()),
@@ -95,17 +96,13 @@ impl Browser {
     }
 
     /// Waits until the page's path and query are `path`.
-    #[track_caller]
-    pub fn at(&self, path: &str) -> impl Future<Output = ()> {
-        let wanted = path.to_owned();
-        let script = "return location.pathname + location.search === arguments[0]";
-        self.until(script, vec![wanted.into()])
+    pub(crate) async fn at(&self, path: &str) {
+        self.until("return location.pathname + location.search === arguments[0]", vec![path.into()]).await;
     }
 
     /// Waits until a script returns true.
-    pub async fn until(&self, script: &str, arguments: Vec<serde_json::Value>) {
-        let deadline = PATIENCE.as_millis() / AGAIN.as_millis();
-        for _ in 0..deadline {
+    pub(crate) async fn until(&self, script: &str, arguments: Vec<serde_json::Value>) {
+        for _ in 0..TRIES {
             if let Ok(answer) = self.driver.execute(script, arguments.clone()).await
                 && answer.json().as_bool() == Some(true)
             {
@@ -118,12 +115,12 @@ impl Browser {
     }
 
     /// What a script returns.
-    pub async fn script(&self, script: &str) -> serde_json::Value {
+    pub(crate) async fn script(&self, script: &str) -> serde_json::Value {
         self.driver.execute(script, vec![]).await.unwrap().json().clone()
     }
 
     /// The first element that can be seen.
-    pub async fn see(&self, css: &str) -> WebElement {
+    pub(crate) async fn see(&self, css: &str) -> WebElement {
         let found = self.driver.query(By::Css(css)).wait(PATIENCE, AGAIN).and_displayed().first().await;
         match found {
             Ok(element) => element,
@@ -135,65 +132,79 @@ impl Browser {
     }
 
     /// Waits until nothing of this can be seen.
-    pub async fn gone(&self, css: &str) {
+    pub(crate) async fn gone(&self, css: &str) {
         let script = "return ![...document.querySelectorAll(arguments[0])].some((it) => it.checkVisibility())";
         self.until(script, vec![css.into()]).await;
     }
 
     /// Waits until the text of an element contains `text`.
-    pub async fn says(&self, css: &str, text: &str) {
+    pub(crate) async fn says(&self, css: &str, text: &str) {
         let script =
             "return [...document.querySelectorAll(arguments[0])].some((it) => it.innerText.includes(arguments[1]))";
         self.until(script, vec![css.into(), text.into()]).await;
     }
 
     /// Waits until an attribute has a value.
-    pub async fn has(&self, css: &str, attribute: &str, value: &str) {
+    pub(crate) async fn has(&self, css: &str, attribute: &str, value: &str) {
         let script = "return document.querySelector(arguments[0])?.getAttribute(arguments[1]) === arguments[2]";
         self.until(script, vec![css.into(), attribute.into(), value.into()]).await;
     }
 
-    pub async fn click(&self, css: &str) {
-        let element = self.see(css).await;
-        element.wait_until().wait(PATIENCE, AGAIN).clickable().await.unwrap();
-        element.scroll_into_view().await.unwrap();
-        element.click().await.unwrap();
+    /// Clicks what can be seen, once nothing lies over it. The page may be replaced between looking and clicking.
+    pub(crate) async fn click(&self, css: &str) {
+        for _ in 0..TRIES {
+            let element = self.see(css).await;
+            let clicked = async {
+                element.scroll_into_view().await?;
+                element.click().await
+            };
+            match clicked.await {
+                Ok(()) => return,
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+        panic!("{css} can't be clicked at {}", self.path().await);
     }
 
     /// Puts the mouse over an element.
-    pub async fn hover(&self, css: &str) {
+    pub(crate) async fn hover(&self, css: &str) {
         let element = self.see(css).await;
         self.driver.action_chain().move_to_element_center(&element).perform().await.unwrap();
     }
 
     /// Replaces what is in a field.
-    pub async fn fill(&self, css: &str, text: &str) {
+    pub(crate) async fn fill(&self, css: &str, text: &str) {
         let field = self.see(css).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 
     /// Presses keys, wherever the focus is.
-    pub async fn press(&self, keys: impl Into<thirtyfour::TypingData>) {
+    pub(crate) async fn press(&self, keys: impl Into<thirtyfour::TypingData>) {
         self.driver.active_element().await.unwrap().send_keys(keys).await.unwrap();
     }
 
+    /// Waits until the element of this id has the focus.
+    pub(crate) async fn focused(&self, id: &str) {
+        self.until("return document.activeElement?.id === arguments[0]", vec![id.into()]).await;
+    }
+
     /// The text of the first such element, seen or not; empty when there is none.
-    pub async fn text(&self, css: &str) -> String {
+    pub(crate) async fn text(&self, css: &str) -> String {
         let script = "return document.querySelector(arguments[0])?.innerText ?? ''";
         let answer = self.driver.execute(script, vec![css.into()]).await.unwrap();
         answer.json().as_str().unwrap_or_default().to_owned()
     }
 
     /// The texts of all such elements.
-    pub async fn texts(&self, css: &str) -> Vec<String> {
+    pub(crate) async fn texts(&self, css: &str) -> Vec<String> {
         let script = "return [...document.querySelectorAll(arguments[0])].map((it) => it.innerText.trim())";
         let answer = self.driver.execute(script, vec![css.into()]).await.unwrap();
         serde_json::from_value(answer.json().clone()).unwrap()
     }
 
     /// How opaque an element is now, once it has come to rest.
-    pub async fn is_shown(&self, css: &str, shown: bool) {
+    pub(crate) async fn is_shown(&self, css: &str, shown: bool) {
         let script = "const it = document.querySelector(arguments[0]); let opacity = 1; \
                       for (let up = it; up; up = up.parentElement) opacity *= getComputedStyle(up).opacity; \
                       return (opacity > 0.99) === arguments[1] && (opacity < 0.01) !== arguments[1]";
@@ -201,14 +212,16 @@ impl Browser {
     }
 
     /// Keeps a picture of the window, when somebody wants pictures.
-    pub async fn picture(&self, name: &str) {
+    pub(crate) async fn picture(&self, name: &str) {
         let Some(folder) = std::env::var_os("BELLWIRE_TEST_SCREENSHOTS").map(PathBuf::from) else { return };
         std::fs::create_dir_all(&folder).unwrap();
+        // What moves comes to rest first.
+        self.until("return document.getAnimations().every((it) => it.playState !== 'running')", vec![]).await;
         self.driver.screenshot(&folder.join(format!("{name}.png"))).await.unwrap();
     }
 
     /// The colours of the page, without asking the server.
-    pub async fn colours(&self, theme: &str) {
+    pub(crate) async fn colours(&self, theme: &str) {
         self.driver.execute("document.documentElement.dataset.theme = arguments[0]", vec![theme.into()]).await.unwrap();
     }
 }
@@ -225,6 +238,12 @@ fn capabilities(kind: Kind) -> ChromeCapabilities {
     ];
     for argument in arguments {
         capabilities.add_arg(argument).unwrap();
+    }
+    if !kind.narrow {
+        // A machine without a mouse would count as a touch screen, where everything is shown without hovering.
+        let mouse =
+            "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4";
+        capabilities.add_arg(mouse).unwrap();
     }
     if kind.narrow {
         let screen =

@@ -13,7 +13,7 @@ async fn a_blocked_user_is_out_at_the_next_request() {
     ann.post(&format!("/users/{id}/block"), &[("reason", "left the company"), ("return_to", "/users?status=active")])
         .await
         .leads_to("/users?status=active");
-    ann.get("/users").await.says("Sam Rivera is blocked.").says(">Blocked<");
+    ann.get("/users").await.says("Sam Rivera is blocked.").says("tone-bad\">Blocked<");
     sam.get("/users").await.leads_to("/sign-in?return_to=%2Fusers");
     sam.get("/live").await.is(204);
 
@@ -113,5 +113,5 @@ async fn the_workspace_can_be_given_away() {
     ann.get("/users").await.says("Sam Rivera owns the workspace now.").is_silent_about(&format!("transfer-{ann_id}"));
     sam.get("/users").await.says(&format!("transfer-{ann_id}")).says(&format!("remove-{ann_id}"));
     ann.post(&format!("/users/{sam_id}/block"), &[]).await.leads_to("/users");
-    ann.get("/users").await.says("role=\"alert\"").is_silent_about(">Blocked<");
+    ann.get("/users").await.says("role=\"alert\"").is_silent_about("tone-bad\">Blocked<");
 }

@@ -1,0 +1,206 @@
+//! `bellwire demo`: a workspace in which much happens, to look at.
+//!
+//! It serves from a temporary folder that is gone at the end, with a receiver of its own that answers well, slowly, badly or
+//! *gone*, and makes things happen all the time, through the same use cases as pages and the API. Nothing of it is prepared
+//! data: the red dot is there because a receiver said 410.
+
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
+
+use bellwire_core::{
+    catalogue::{EventType, EventTypes},
+    event::PrincipalId,
+    id::WorkspaceId,
+    permission::BuiltInRole,
+    text::{Description, Email, Name, Reason},
+};
+use bytes::Bytes;
+use clap::Args;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+use super::serve;
+use crate::{
+    app::App,
+    clock::{Clock, Randomness},
+    config::Config,
+    db::{
+        page::PageRequest,
+        users::{UserFilter, UserSort},
+    },
+    error::Error,
+    ops::{
+        Actor,
+        invites::{self, NewInvite},
+        publish::{self, NewPublish},
+        setup, users,
+        webhooks::{self, NewWebhook},
+    },
+    password::Password,
+};
+
+/// Who signs in. This is no secret: the demo serves one machine and forgets everything.
+const EMAIL: &str = "ann@example.com";
+const PASSWORD: &str = "bellwire demo password";
+/// People of the workspace, beside the owner.
+const PEOPLE: [(&str, &str); 4] = [
+    ("Bo Chen", "bo@example.com"),
+    ("Maximiliane von Hohenstein", "max@example.com"),
+    ("Ravi Patel", "ravi@example.com"),
+    ("Zoë Quist", "zoe@example.com"),
+];
+/// Webhooks: path at the demo's receiver, event types, what for.
+const WEBHOOKS: [(&str, &[&str], &str); 5] = [
+    ("/warehouse/account-events", &["*"], "Everything, into the data warehouse"),
+    ("/chat/people", &["users.*", "invites.*"], "Tells #people who comes and goes"),
+    ("/slow/audit", &["users.*", "roles.*", "api_keys.*"], "The audit archive, which takes its time"),
+    ("/broken/crm", &["invites.*"], "The CRM, which has a bad day"),
+    ("/gone/old-tool", &["groups.*", "state_changes.*"], "A tool that was switched off for good"),
+];
+
+/// Serve a workspace in which much happens, to look at
+#[derive(Args, Clone, Debug)]
+pub struct Demo {
+    /// How long to wait between two events
+    #[arg(long, default_value = "700ms", value_parser = humantime::parse_duration)]
+    pause: Duration,
+}
+
+/// Serves until the process is told to stop.
+///
+/// # Errors
+/// With a sentence for the operator.
+pub async fn run(demo: Demo, mut config: Config) -> Result<(), String> {
+    let folder = std::env::temp_dir().join(format!("bellwire-demo-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).map_err(|error| format!("can't make {}: {error}", folder.display()))?;
+    config.database_url = format!("sqlite:{}", folder.join("demo.db").display());
+    config.master_key_file = folder.join("demo.key");
+    config.allow_networks.extend("127.0.0.0/8".parse::<ipnet::IpNet>().ok());
+    let result = serve_and_play(&demo, config).await;
+    if let Err(error) = std::fs::remove_dir_all(&folder) {
+        tracing::warn!(%error, "can't remove {}", folder.display());
+    }
+    result
+}
+
+async fn serve_and_play(demo: &Demo, config: Config) -> Result<(), String> {
+    let mut told = serve::Told::new()?;
+    let server = serve::start(config, Clock::System, Randomness::from_system()).await?;
+    let receiver = receive().await.map_err(|error| format!("can't start the receiver: {error}"))?;
+    let cast = seed(&server.app, receiver).await.map_err(|error| format!("can't fill the demo: {error}"))?;
+    println!("Bellwire serves a demo on {}", server.app.config.public_url());
+    println!("Sign in as {EMAIL} with the password: {PASSWORD}");
+    let play = tokio::spawn(play(server.app.clone(), cast, demo.pause));
+    told.to_stop().await;
+    play.abort();
+    server.stop().await;
+    Ok(())
+}
+
+/// Who acts.
+struct Cast {
+    automation: Actor,
+    ann: Actor,
+}
+
+fn name(text: &str) -> Result<Name, Error> {
+    Name::parse(text).map_err(|error| Error::invalid("name", error))
+}
+
+async fn seed(app: &App, receiver: SocketAddr) -> Result<Cast, Error> {
+    let password = || Password::parse(PASSWORD).map_err(|error| Error::invalid("password", error));
+    let email = |text: &str| Email::parse(text).map_err(|error| Error::invalid("email", error));
+    let made = setup::bootstrap(app, name("Northwind Traders")?, email(EMAIL)?, name("Ann Lee")?, password()?).await?;
+    let automation = crate::ops::api_keys::authenticate(app, &made.api_key).await?;
+    let ann = person(made.workspace_id, PrincipalId::User(made.user_id), "Ann Lee", BuiltInRole::Owner);
+    for (index, (path, types, description)) in WEBHOOKS.iter().enumerate() {
+        let new = NewWebhook {
+            url: format!("http://{receiver}{path}").parse().map_err(|error| Error::invalid("url", error))?,
+            event_types: EventTypes::parse(types.iter().copied())
+                .map_err(|error| Error::invalid("event_types", error))?,
+            description: Description::parse(description).map_err(|error| Error::invalid("description", error))?,
+            headers: Vec::new(),
+            rate_limit: None,
+        };
+        webhooks::create(app, if index == 1 { &automation } else { &ann }, new).await?;
+    }
+    for (person, address) in PEOPLE {
+        let sent = invites::create(app, &ann, NewInvite { email: email(address)?, role_ids: None }).await?;
+        let token = sent.url.rsplit('/').next().unwrap_or_default();
+        invites::accept(app, token, person, PASSWORD, None).await?;
+    }
+    invites::create(app, &ann, NewInvite { email: email("kim@example.com")?, role_ids: None }).await?;
+    Ok(Cast { automation, ann })
+}
+
+fn person(workspace: WorkspaceId, principal: PrincipalId, name: &str, role: BuiltInRole) -> Actor {
+    Actor { workspace, principal, name: name.to_owned(), permissions: role.permissions() }
+}
+
+/// Makes things happen until it is ended.
+async fn play(app: App, cast: Cast, pause: Duration) {
+    let types: Vec<EventType> = EventType::all().filter(|event_type| event_type.entry().actor_type.is_some()).collect();
+    let mut round: usize = 0;
+    loop {
+        app.clock.sleep_until(app.clock.now().saturating_add(pause)).await;
+        let done = if round % 20 == 19 {
+            block_and_unblock(&app, &cast.ann).await
+        } else {
+            tell(&app, &cast.automation, &types, round).await
+        };
+        if let Err(error) = done {
+            error.log();
+        }
+        round += 1;
+    }
+}
+
+/// An event of the catalogue, as another system would tell it.
+async fn tell(app: &App, actor: &Actor, types: &[EventType], round: usize) -> Result<(), Error> {
+    let event_type = types[round * 7 % types.len()];
+    let data = serde_json::value::to_raw_value(&event_type.entry().example_data())?;
+    publish::publish(app, actor, NewPublish { event_type, data, actor: None, occurred_at: None }, None).await.map(drop)
+}
+
+/// Something that happens in the workspace itself.
+async fn block_and_unblock(app: &App, ann: &Actor) -> Result<(), Error> {
+    let wanted = UserFilter { search: Some(PEOPLE[0].0.to_owned()), ..Default::default() };
+    let found = users::list(app, ann, wanted, PageRequest::numbered(1, 1, UserSort::Name, false)).await?;
+    let Some(user) = found.data.first() else { return Ok(()) };
+    let reason = Reason::parse("lost their laptop").map_err(|error| Error::invalid("reason", error))?;
+    users::block(app, ann, user.id, Some(reason)).await?;
+    users::unblock(app, ann, user.id).await.map(drop)
+}
+
+/// A receiver on this machine that answers by the beginning of the path.
+async fn receive() -> std::io::Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)));
+        }
+    });
+    Ok(address)
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
+    const MAX_BODY: usize = 1024 * 1024;
+    let (parts, body) = request.into_parts();
+    // What can't be read has been broken off: nobody waits for the answer.
+    let _ = Limited::new(body, MAX_BODY).collect().await;
+    let status = match parts.uri.path().split('/').nth(1) {
+        Some("broken") => StatusCode::SERVICE_UNAVAILABLE,
+        Some("gone") => StatusCode::GONE,
+        Some("slow") => {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            StatusCode::OK
+        }
+        _ => StatusCode::NO_CONTENT,
+    };
+    let mut response = Response::new(Empty::new());
+    *response.status_mut() = status;
+    Ok(response)
+}
