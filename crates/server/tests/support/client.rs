@@ -21,7 +21,7 @@ pub struct Client {
 impl Client {
     /// One exchange on a connection of its own. An error means that no complete answer came.
     pub async fn request(&self, method: &str, path: &str, body: &Value) -> Result<(StatusCode, Value), String> {
-        let say = |what: &str| move |error: &dyn std::fmt::Display| format!("{what}: {error}");
+        let say = |what: &'static str| move |error: &dyn std::fmt::Display| format!("{what}: {error}");
         let stream = TcpStream::connect(self.address).await.map_err(|error| say("connect")(&error))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
