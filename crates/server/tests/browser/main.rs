@@ -7,3 +7,4 @@ mod support;
 mod journeys;
 mod page;
 mod site;
+mod webdriver;

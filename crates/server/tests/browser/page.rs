@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thirtyfour::{By, TypingData, WebElement, prelude::ElementQueryable};
 
-use crate::support::webdriver::{Browser, Kind};
+use crate::webdriver::{Browser, Kind};
 
 /// How long something may take to appear.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -17,10 +17,8 @@ use futures_util::FutureExt;
 use crate::{
     page::Page,
     site::{EMAIL, PASSWORD, Site},
-    support::{
-        receiver::{Answer, Received, Receiver},
-        webdriver::Kind,
-    },
+    support::receiver::{Answer, Received, Receiver},
+    webdriver::Kind,
 };
 
 /// A site, a browser in which Ann is signed in, and a receiver that works.

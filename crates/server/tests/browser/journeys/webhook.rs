@@ -7,7 +7,7 @@ use bellwire_core::catalogue::EventType;
 use thirtyfour::Key;
 
 use super::{Journey, TOAST, event_type, is_signed_with, journey};
-use crate::support::webdriver::Kind;
+use crate::webdriver::Kind;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reveal_and_rotate_the_secret() {

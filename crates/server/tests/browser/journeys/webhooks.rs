@@ -8,7 +8,7 @@ use bellwire_core::{catalogue::EventType, text::Reason};
 use thirtyfour::Key;
 
 use super::{Journey, TOAST, event_type, is_signed_with, journey};
-use crate::{site::DEACTIVATE_AFTER, support::webdriver::Kind};
+use crate::{site::DEACTIVATE_AFTER, webdriver::Kind};
 
 const FIRST_ROW: &str = ".webhooks tbody tr:first-child";
 

@@ -24,7 +24,7 @@ pub(crate) struct Browser {
     driver: WebDriver,
     /// Of the driver.
     url: Url,
-    profile: TempDir,
+    _profile: TempDir,
 }
 
 /// What kind of browser.
@@ -49,20 +49,6 @@ impl Kind {
 }
 
 impl Browser {
-    /// Starts a browser with a window as wide and high as most desks have.
-    pub(crate) async fn start() -> Self {
-        Self::of(Kind::DESK).await
-    }
-
-    /// Starts a browser with a page area of this size, in CSS pixels.
-    ///
-    /// # Panics
-    ///
-    /// When no driver is named, and when the browser does not start.
-    pub(crate) async fn with_window(width: u32, height: u32) -> Self {
-        Self::of(Kind { width, height, ..Kind::DESK }).await
-    }
-
     /// Starts a browser of this kind.
     ///
     /// # Panics
@@ -100,7 +86,7 @@ impl Browser {
         let area = json!({"width": kind.width, "height": kind.height, "pixelRatio": 1, "mobile": kind.touch, "touch": kind.touch});
         wanted.add_experimental_option("mobileEmulation", json!({"deviceMetrics": area})).expect("an option is JSON");
         let driver = WebDriver::new(url.as_str(), wanted).await.expect("the browser starts");
-        Self { driver, url, profile }
+        Self { driver, url, _profile: profile }
     }
 
     /// Keeps a picture of the window as `NAME.png` in the folder `BELLWIRE_TEST_SCREENSHOTS`; does nothing without one.
