@@ -124,7 +124,7 @@ async fn turn_off(
         Box::pin(async move {
             let health = db::health::get(tx.conn, webhook).await?;
             let Some((code, message, evidence)) = health.and_then(decide) else { return Ok(false) };
-            ops::webhooks::turn_off(tx, webhook, code, message, Some(evidence)).await
+            ops::webhooks::turn_off(tx, webhook, code, &message, Some(evidence)).await
         })
     });
     if turned_off.await? {
