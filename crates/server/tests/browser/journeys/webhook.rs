@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use bellwire_core::catalogue::EventType;
 
-use super::{Journey, TOAST, journey};
-use crate::support::webdriver::{Key, Kind};
+use thirtyfour::Key;
+
+use super::{Journey, TOAST, event_type, is_signed_with, journey};
+use crate::webdriver::Kind;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reveal_and_rotate_the_secret() {
-    journey(Kind::default(), async |it: &Journey| {
-        let webhook = it.webhook(&it.receiver.url, &["user.*"]).await;
+    journey(Kind::DESK, async |it: &Journey| {
+        let webhook = it.webhook(&it.receiver.url(), &["user.*"]).await;
         let browser = &it.browser;
         browser.open(&format!("/webhooks/{}", webhook.id)).await;
         browser.click("#reveal").await;
@@ -27,21 +29,21 @@ async fn reveal_and_rotate_the_secret() {
         let after = browser.see("dialog .secret code").await.text().await.unwrap();
         assert_ne!(before, after);
         it.happens(EventType::USER_BLOCKED).await;
-        let seen = it.receiver.has(1).await;
-        assert!(seen[0].is_signed_with(&before) && seen[0].is_signed_with(&after));
+        let seen = it.receiver.wait_for(1).await;
+        assert!(is_signed_with(&seen[0], &before) && is_signed_with(&seen[0], &after));
         // A day later only the new one signs.
         it.site.pass(Duration::from_hours(25));
         it.happens(EventType::USER_LEFT).await;
-        let seen = it.receiver.has(2).await;
-        assert!(!seen[1].is_signed_with(&before) && seen[1].is_signed_with(&after));
+        let seen = it.receiver.wait_for(2).await;
+        assert!(!is_signed_with(&seen[1], &before) && is_signed_with(&seen[1], &after));
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn send_a_test_of_any_type_and_see_what_came_of_it() {
-    journey(Kind::default(), async |it: &Journey| {
-        let webhook = it.webhook(&it.receiver.url, &["user.*"]).await;
+    journey(Kind::DESK, async |it: &Journey| {
+        let webhook = it.webhook(&it.receiver.url(), &["user.*"]).await;
         let browser = &it.browser;
         browser.open(&format!("/webhooks/{}", webhook.id)).await;
         browser.says("main", "No deliveries yet").await;
@@ -51,8 +53,8 @@ async fn send_a_test_of_any_type_and_see_what_came_of_it() {
         browser.picture("test").await;
         browser.click("dialog .dialog-foot .primary").await;
         browser.says(TOAST, "Test sent.").await;
-        let seen = it.receiver.has(1).await;
-        assert_eq!(seen[0].event_type(), "role.created");
+        let seen = it.receiver.wait_for(1).await;
+        assert_eq!(event_type(&seen[0]), "role.created");
         browser.says(".table", "Delivered").await;
         browser.click(&format!("{TOAST} a")).await;
         browser.says("h1", "role.created").await;
@@ -67,31 +69,31 @@ async fn send_a_test_of_any_type_and_see_what_came_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn resend_and_replay_what_failed() {
-    journey(Kind::default(), async |it: &Journey| {
-        let webhook = it.webhook(&it.receiver.url, &["user.*"]).await;
+    journey(Kind::DESK, async |it: &Journey| {
+        let webhook = it.webhook(&it.receiver.url(), &["user.*"]).await;
         let browser = &it.browser;
-        it.receiver.answers(500);
+        it.breaks(500);
         for event_type in [EventType::USER_BLOCKED, EventType::USER_LEFT, EventType::USER_REMOVED] {
             it.happens(event_type).await;
         }
         // The schedule of the site has four tries; after them they are failed.
         for (tries, wait) in [(3, 10), (6, 600), (9, 3_600)] {
-            it.receiver.has(tries).await;
+            it.receiver.wait_for(tries).await;
             browser.open(&format!("/webhooks/{}?state=pending", webhook.id)).await;
             browser.says(".table tbody tr:nth-child(3) .number", &(tries / 3).to_string()).await;
             it.site.pass(Duration::from_secs(wait));
         }
-        it.receiver.has(12).await;
+        it.receiver.wait_for(12).await;
         browser.open(&format!("/webhooks/{}", webhook.id)).await;
         browser.click("#filter-state option[value=failed]").await;
         browser.at(&format!("/webhooks/{}?state=failed", webhook.id)).await;
         browser.says(".table tbody tr:nth-child(3)", "Failed").await;
         browser.picture("webhook-failed").await;
-        it.receiver.answers(200);
+        it.works();
         browser.click(".table tbody tr:nth-child(1) a").await;
         browser.click("#resend").await;
         browser.says(TOAST, "The delivery is sent again.").await;
-        it.receiver.has(13).await;
+        it.receiver.wait_for(13).await;
         browser.says(".status", "Delivered").await;
         browser.says(".attempts", "Resend").await;
         browser.open(&format!("/webhooks/{}", webhook.id)).await;
@@ -100,7 +102,7 @@ async fn resend_and_replay_what_failed() {
         browser.picture("replay").await;
         browser.click("dialog .dialog-foot .primary").await;
         browser.says(TOAST, "2 deliveries are sent again.").await;
-        it.receiver.has(15).await;
+        it.receiver.wait_for(15).await;
         browser.open(&format!("/webhooks/{}?state=failed", webhook.id)).await;
         browser.says("main", "No delivery matches").await;
     })
@@ -109,11 +111,11 @@ async fn resend_and_replay_what_failed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn read_the_events_and_open_one() {
-    journey(Kind::default(), async |it: &Journey| {
-        it.webhook(&it.receiver.url, &["user.*"]).await;
+    journey(Kind::DESK, async |it: &Journey| {
+        it.webhook(&it.receiver.url(), &["user.*"]).await;
         it.happens(EventType::USER_BLOCKED).await;
         it.happens(EventType::ROLE_CREATED).await;
-        it.receiver.has(1).await;
+        it.receiver.wait_for(1).await;
         let browser = &it.browser;
         browser.open("/events").await;
         browser.says(".table tbody tr:nth-child(1)", "role.created").await;
@@ -138,11 +140,11 @@ async fn read_the_events_and_open_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_has_dark_colours() {
-    journey(Kind::default(), async |it: &Journey| {
-        let webhook = it.webhook(&it.receiver.url, &["users.*", "roles.*", "invite.created"]).await;
+    journey(Kind::DESK, async |it: &Journey| {
+        let webhook = it.webhook(&it.receiver.url(), &["users.*", "roles.*", "invite.created"]).await;
         it.webhook("https://hooks.example.com/", &["*"]).await;
         it.happens(EventType::USER_BLOCKED).await;
-        it.receiver.has(1).await;
+        it.receiver.wait_for(1).await;
         let browser = &it.browser;
         browser.open("/webhooks").await;
         browser.click(".user-button").await;

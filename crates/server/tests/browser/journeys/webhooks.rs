@@ -5,11 +5,10 @@ use std::time::Duration;
 use bellwire::ops::webhooks;
 use bellwire_core::{catalogue::EventType, text::Reason};
 
-use super::{Journey, TOAST, journey};
-use crate::support::{
-    site::DEACTIVATE_AFTER,
-    webdriver::{Key, Kind},
-};
+use thirtyfour::Key;
+
+use super::{Journey, TOAST, event_type, is_signed_with, journey};
+use crate::{site::DEACTIVATE_AFTER, webdriver::Kind};
 
 const FIRST_ROW: &str = ".webhooks tbody tr:first-child";
 
@@ -23,7 +22,7 @@ impl Journey {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn view_webhook_details() {
-    journey(Kind::default(), async |it: &Journey| {
+    journey(Kind::DESK, async |it: &Journey| {
         let browser = &it.browser;
         browser.open("/webhooks").await;
         browser.says("main", "No webhooks yet").await;
@@ -45,7 +44,7 @@ async fn view_webhook_details() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn copy_a_webhook_id_by_clicking_the_icon_in_the_url_column() {
-    journey(Kind::default(), async |it: &Journey| {
+    journey(Kind::DESK, async |it: &Journey| {
         let webhook = it.webhook("https://hooks.example.com/a", &["user.*"]).await;
         let browser = &it.browser;
         browser.open("/webhooks").await;
@@ -66,7 +65,7 @@ async fn copy_a_webhook_id_by_clicking_the_icon_in_the_url_column() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sort_by_clicking_the_column_names() {
-    journey(Kind::default(), async |it: &Journey| {
+    journey(Kind::DESK, async |it: &Journey| {
         let (b, c, a) = ("https://b.example.com/", "https://c.example.com/", "https://a.example.com/");
         for url in [b, c, a] {
             it.webhook(url, &["user.*"]).await;
@@ -102,7 +101,7 @@ async fn sort_by_clicking_the_column_names() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn create_webhook() {
-    journey(Kind::default(), async |it: &Journey| {
+    journey(Kind::DESK, async |it: &Journey| {
         let browser = &it.browser;
         browser.open("/webhooks").await;
         browser.click("#create").await;
@@ -118,7 +117,7 @@ async fn create_webhook() {
         browser.has("dialog #description", "value", "Offboarding").await;
         browser.picture("create-refused").await;
         // A whole group, less one.
-        browser.fill("dialog #url", &it.receiver.url).await;
+        browser.fill("dialog #url", &it.receiver.url()).await;
         browser.click("dialog #group-users .all").await;
         browser.click("dialog #group-users input[value='user.left']").await;
         let box_of_group =
@@ -131,27 +130,27 @@ async fn create_webhook() {
         browser.click("dialog .dialog-foot .primary").await;
         browser.gone("dialog").await;
         browser.says(TOAST, "Webhook created.").await;
-        browser.has(&format!("{FIRST_ROW} .url"), "title", &it.receiver.url).await;
+        browser.has(&format!("{FIRST_ROW} .url"), "title", &it.receiver.url()).await;
         browser.has(&format!("{FIRST_ROW} .switch"), "aria-checked", "true").await;
         browser.has(&format!("{FIRST_ROW} .chip"), "title", "Users: 6 of 7 event types").await;
         browser.picture("created").await;
         // It receives what was selected, and nothing else.
         it.happens(EventType::USER_LEFT).await;
         it.happens(EventType::USER_BLOCKED).await;
-        let seen = it.receiver.has(1).await;
-        assert_eq!(seen[0].event_type(), "user.blocked");
+        let seen = it.receiver.wait_for(1).await;
+        assert_eq!(event_type(&seen[0]), "user.blocked");
         // The message leads to the secret that signs.
         browser.click(&format!("{TOAST} a")).await;
         let secret = browser.see("dialog .secret code").await.text().await.unwrap();
-        assert!(seen[0].is_signed_with(&secret), "the secret that is shown signs");
+        assert!(is_signed_with(&seen[0], &secret), "the secret that is shown signs");
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn change_webhook_status_and_see_the_reason_for_it() {
-    journey(Kind::default(), async |it: &Journey| {
-        let webhook = it.webhook(&it.receiver.url, &["user.*"]).await;
+    journey(Kind::DESK, async |it: &Journey| {
+        let webhook = it.webhook(&it.receiver.url(), &["user.*"]).await;
         let browser = &it.browser;
         browser.open("/webhooks").await;
         browser.gone(".dot").await;
@@ -175,7 +174,7 @@ async fn change_webhook_status_and_see_the_reason_for_it() {
         // A test reaches it all the same.
         browser.click("dialog form[action$='/test'] button").await;
         browser.says(TOAST, "Test sent.").await;
-        assert_eq!(it.receiver.has(1).await[0].event_type(), "webhook.test");
+        assert_eq!(event_type(&it.receiver.wait_for(1).await[0]), "webhook.test");
         // Turning on asks what to do with what was missed.
         browser.click(&switch).await;
         browser.says("dialog h2", "Activate webhook").await;
@@ -186,16 +185,16 @@ async fn change_webhook_status_and_see_the_reason_for_it() {
         browser.has(&switch, "aria-checked", "true").await;
         browser.gone(".dot").await;
         it.happens(EventType::USER_LEFT).await;
-        let seen = it.receiver.has(2).await;
-        assert_eq!(seen[1].event_type(), "user.left");
+        let seen = it.receiver.wait_for(2).await;
+        assert_eq!(event_type(&seen[1]), "user.left");
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn edit_webhook() {
-    journey(Kind::default(), async |it: &Journey| {
-        let webhook = it.webhook(&it.receiver.url, &["users.*", "invite.created"]).await;
+    journey(Kind::DESK, async |it: &Journey| {
+        let webhook = it.webhook(&it.receiver.url(), &["users.*", "invite.created"]).await;
         let browser = &it.browser;
         browser.open("/webhooks").await;
         let edit = format!("#edit-{}", webhook.id);
@@ -206,7 +205,7 @@ async fn edit_webhook() {
         browser.picture("row-hovered").await;
         browser.click(&edit).await;
         browser.says("dialog h2", "Modify webhook").await;
-        browser.has("dialog #url", "value", &it.receiver.url).await;
+        browser.has("dialog #url", "value", &it.receiver.url()).await;
         browser.until("return document.querySelector('#group-users [data-all]').checked", vec![]).await;
         browser.picture("modify").await;
         browser.click("dialog #group-users .all").await;
@@ -217,17 +216,17 @@ async fn edit_webhook() {
         assert_eq!(browser.texts(&format!("{FIRST_ROW} .chip")).await, ["Invites"]);
         it.happens(EventType::USER_BLOCKED).await;
         it.happens(EventType::INVITE_DELETED).await;
-        let seen = it.receiver.has(1).await;
-        assert_eq!(seen[0].event_type(), "invite.deleted");
+        let seen = it.receiver.wait_for(1).await;
+        assert_eq!(event_type(&seen[0]), "invite.deleted");
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn delete_webhook() {
-    journey(Kind::default(), async |it: &Journey| {
+    journey(Kind::DESK, async |it: &Journey| {
         it.webhook("https://kept.example.com/", &["user.*"]).await;
-        let webhook = it.webhook(&it.receiver.url, &["user.*"]).await;
+        let webhook = it.webhook(&it.receiver.url(), &["user.*"]).await;
         let browser = &it.browser;
         browser.open("/webhooks").await;
         let trash = format!("#delete-{}", webhook.id);
@@ -237,7 +236,7 @@ async fn delete_webhook() {
         browser.is_shown(&trash, true).await;
         browser.click(&trash).await;
         browser.says("dialog h2", "Delete webhook").await;
-        browser.says("dialog", &it.receiver.url).await;
+        browser.says("dialog", &it.receiver.url()).await;
         browser.picture("delete").await;
         // Cancel changes nothing.
         browser.click("dialog .dialog-foot a").await;
@@ -260,22 +259,23 @@ async fn delete_webhook() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_receiver_turns_the_dot_red_and_loses_nothing() {
-    journey(Kind::default(), async |it: &Journey| {
-        let webhook = it.webhook(&it.receiver.url, &["user.*"]).await;
+    journey(Kind::DESK, async |it: &Journey| {
+        let webhook = it.webhook(&it.receiver.url(), &["user.*"]).await;
         let browser = &it.browser;
         browser.open("/webhooks").await;
         it.happens(EventType::USER_JOINED).await;
-        it.receiver.has(1).await;
+        it.receiver.wait_for(1).await;
         // The receiver breaks: the page says so by itself, and when the webhook will be turned off.
-        it.receiver.answers(503);
+        it.breaks(503);
         it.happens(EventType::USER_BLOCKED).await;
-        it.receiver.has(2).await;
+        it.receiver.wait_for(2).await;
         browser.says(".dot", "Failing").await;
         // Two more tries by the schedule.
+        it.failed(&webhook, 1).await;
         it.site.pass(Duration::from_secs(10));
-        it.receiver.has(3).await;
+        it.failed(&webhook, 2).await;
         it.site.pass(Duration::from_secs(600));
-        it.receiver.has(4).await;
+        it.failed(&webhook, 3).await;
         browser.picture("failing").await;
         browser.click(".dot").await;
         browser.says("dialog h2", "Why is this webhook failing?").await;
@@ -286,7 +286,7 @@ async fn a_broken_receiver_turns_the_dot_red_and_loses_nothing() {
         it.site.pass(DEACTIVATE_AFTER);
         browser.has(&format!("#status-{}", webhook.id), "aria-checked", "false").await;
         browser.says(".status-word", "Inactive").await;
-        let failed = it.receiver.seen().len();
+        let failed = it.receiver.received().len();
         it.happens(EventType::USER_UNBLOCKED).await;
         it.happens(EventType::USER_LEFT).await;
         browser.click(".dot").await;
@@ -303,14 +303,14 @@ async fn a_broken_receiver_turns_the_dot_red_and_loses_nothing() {
         browser.says(".attempts pre", "the receiver is broken").await;
         browser.picture("delivery-failed").await;
         // The receiver works again: turn it on, and what was missed arrives.
-        it.receiver.answers(200);
+        it.works();
         browser.open("/webhooks").await;
         browser.click(".dot").await;
         browser.click("dialog button[form=activate-form]").await;
         browser.says(TOAST, "Webhook turned on.").await;
         browser.gone(".dot").await;
-        let seen = it.receiver.has(failed + 3).await;
-        let mut arrived: Vec<_> = seen[failed..].iter().map(|seen| seen.event_type()).collect();
+        let seen = it.receiver.wait_for(failed + 3).await;
+        let mut arrived: Vec<_> = seen[failed..].iter().map(event_type).collect();
         arrived.sort();
         assert_eq!(arrived, ["user.blocked", "user.left", "user.unblocked"]);
         browser.open(&format!("/webhooks/{}", webhook.id)).await;
@@ -322,7 +322,7 @@ async fn a_broken_receiver_turns_the_dot_red_and_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn search_and_filter() {
-    journey(Kind::default(), async |it: &Journey| {
+    journey(Kind::DESK, async |it: &Journey| {
         let users = it.webhook("https://users.example.com/", &["user.*"]).await;
         it.webhook("https://roles.example.com/", &["role.*"]).await;
         let browser = &it.browser;
@@ -353,9 +353,9 @@ async fn search_and_filter() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_follows_what_others_do() {
-    journey(Kind::default(), async |it: &Journey| {
+    journey(Kind::DESK, async |it: &Journey| {
         let browser = &it.browser;
-        let webhook = it.webhook(&it.receiver.url, &["user.*"]).await;
+        let webhook = it.webhook(&it.receiver.url(), &["user.*"]).await;
         browser.open("/webhooks").await;
         browser.has(&format!("#status-{}", webhook.id), "aria-checked", "true").await;
         let reason = Reason::parse("We are moving.").unwrap();
@@ -369,14 +369,14 @@ async fn the_page_follows_what_others_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_keyboard_alone_suffices() {
-    journey(Kind::default(), async |it: &Journey| {
+    journey(Kind::DESK, async |it: &Journey| {
         let browser = &it.browser;
         browser.open("/webhooks").await;
         browser.script("document.querySelector('#create').focus()").await;
         browser.press(Key::Enter + "").await;
         browser.says("dialog h2", "Create webhook").await;
         browser.focused("url").await;
-        browser.press(it.receiver.url.as_str()).await;
+        browser.press(it.receiver.url().as_str()).await;
         // Description, filter, the box of the whole first group.
         browser.press(Key::Tab + "").await;
         browser.press(Key::Tab + "").await;
@@ -406,7 +406,7 @@ async fn the_keyboard_alone_suffices() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_works_without_the_script() {
-    journey(Kind { without_script: true, ..Kind::default() }, async |it: &Journey| {
+    journey(Kind::WITHOUT_SCRIPTS, async |it: &Journey| {
         let browser = &it.browser;
         browser.click("#create").await;
         browser.at("/webhooks/new").await;
@@ -415,7 +415,7 @@ async fn everything_works_without_the_script() {
         browser.click(".dialog-foot .primary").await;
         browser.see("#url-error").await;
         browser.has("#url", "value", "nonsense").await;
-        browser.fill("#url", &it.receiver.url).await;
+        browser.fill("#url", &it.receiver.url()).await;
         browser.click(".dialog-foot .primary").await;
         browser.at("/webhooks").await;
         browser.says(TOAST, "Webhook created.").await;
@@ -427,7 +427,7 @@ async fn everything_works_without_the_script() {
         browser.says("dialog .reason", "It was turned off by hand.").await;
         browser.click("dialog button[form=activate-form]").await;
         browser.says(TOAST, "Webhook turned on. The event that it missed is being sent.").await;
-        it.receiver.has(1).await;
+        it.receiver.wait_for(1).await;
         browser.hover(&format!("{FIRST_ROW} td.lead")).await;
         browser.click(".actions .danger").await;
         browser.click("dialog .destructive").await;
@@ -439,14 +439,14 @@ async fn everything_works_without_the_script() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_narrow_screen_shows_everything() {
-    journey(Kind { narrow: true, ..Kind::default() }, async |it: &Journey| {
+    journey(Kind::PHONE, async |it: &Journey| {
         let browser = &it.browser;
-        let webhook = it.webhook(&it.receiver.url, &["users.*", "roles.*", "invite.created"]).await;
+        let webhook = it.webhook(&it.receiver.url(), &["users.*", "roles.*", "invite.created"]).await;
         let long =
             "https://very-long-subdomain-for-the-sake-of-the-test.eu-central-1.compute.example.net/a/rather/long/path";
         it.webhook(long, &["*"]).await;
         it.happens(EventType::USER_BLOCKED).await;
-        it.receiver.has(1).await;
+        it.receiver.wait_for(1).await;
         let webhook = format!("/webhooks/{}", webhook.id);
         let pages =
             [("list", "/webhooks"), ("new", "/webhooks/new"), ("webhook", webhook.as_str()), ("events", "/events")];
