@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
+
 mod journeys;
 mod page;
 mod site;

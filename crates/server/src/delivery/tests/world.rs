@@ -45,6 +45,8 @@ pub(super) struct Settings {
     pub(super) schedule: &'static str,
     pub(super) deactivate_after: Duration,
     pub(super) limits: Limits,
+    /// Instead of a file.
+    pub(super) database_url: Option<String>,
 }
 
 impl Default for Settings {
@@ -54,6 +56,7 @@ impl Default for Settings {
             schedule: "0s,5s,5m",
             deactivate_after: Duration::from_hours(120),
             limits: Limits { connect: GUARD, exchange: GUARD },
+            database_url: None,
         }
     }
 }
@@ -62,7 +65,10 @@ impl Settings {
     fn config(&self, folder: &std::path::Path) -> Config {
         Config {
             listen: ([127, 0, 0, 1], 0).into(),
-            database_url: format!("sqlite:{}", folder.join("test.db").display()),
+            database_url: self
+                .database_url
+                .clone()
+                .unwrap_or_else(|| format!("sqlite:{}", folder.join("test.db").display())),
             public_url: None,
             master_key_file: folder.join("key"),
             allow_networks: self
@@ -82,6 +88,21 @@ impl Settings {
 /// The engine runs, and receivers on this machine may be called.
 pub(super) async fn world() -> World {
     World::with(Settings::default()).await
+}
+
+/// One world on each engine: on PostgreSQL when `BELLWIRE_TEST_POSTGRES_URL` names a server.
+pub(super) async fn worlds() -> Vec<World> {
+    let mut worlds = vec![world().await];
+    if let Ok(server) = std::env::var("BELLWIRE_TEST_POSTGRES_URL") {
+        let name = format!("engine_{}", crate::crypt::hex(&Randomness::from_system().bytes::<8>()));
+        let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+        let base = server.rsplit_once('/').unwrap().0;
+        let database_url = Some(format!("{base}/{name}"));
+        worlds.push(World::with(Settings { database_url, ..Settings::default() }).await);
+    }
+    worlds
 }
 
 impl World {

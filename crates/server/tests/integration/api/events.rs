@@ -1,0 +1,109 @@
+//! `/api/v1/events`, `/api/v1/event-types` and `/api/v1/deliveries`
+
+use serde_json::{Value, json};
+
+use super::world::{assert_shown, worlds};
+use crate::support::receiver::Receiver;
+
+#[tokio::test]
+async fn a_published_event_is_seen_and_delivered() {
+    for world in worlds().await {
+        let receiver = Receiver::start().await;
+        let webhook = json!({"url": receiver.url(), "event_types": ["user.*"]});
+        let webhook = world.ask("POST", "/api/v1/webhooks", webhook).await.text("/id");
+        let event = json!({
+            "type": "user.blocked",
+            "data": {"object": {"id": "u1"}},
+            "actor": {"type": "system", "id": null, "name": "Payroll"},
+            "occurred_at": "2026-11-22T08:00:00+01:00",
+        });
+        let published = world.ask("POST", "/api/v1/events", event).await;
+        assert_eq!(published.status, 202, "{}", published.shown());
+        let received = receiver.wait_for(1).await;
+        assert_eq!(received[0].json()["id"], published.json()["id"]);
+
+        let test =
+            world.ask("POST", &format!("/api/v1/webhooks/{webhook}/test"), json!({"type": "invite.created"})).await;
+        assert_shown!(test, @"");
+        assert_eq!(receiver.wait_for(2).await[1].json()["test"], true);
+
+        let event = world.ask("GET", &format!("/api/v1/events/{}", published.text("/id")), Value::Null).await;
+        let delivery = event.text("/deliveries/0/id");
+        let event = event.json();
+        assert_eq!(event["data"], json!({"object": {"id": "u1"}}));
+        assert_eq!(event["timestamp"], "2026-11-22T07:00:00.000000Z");
+        assert_eq!(event["actor"]["name"], "Payroll");
+
+        let path = format!("/api/v1/deliveries/{delivery}");
+        let resent = world.ask("POST", &format!("{path}/resend"), Value::Null).await;
+        assert_eq!(resent.status, 202, "{}", resent.shown());
+        assert_eq!(receiver.wait_for(3).await[2].json()["id"], published.json()["id"]);
+        let listed =
+            world.ask("GET", &format!("/api/v1/webhooks/{webhook}/deliveries?type=user.blocked"), Value::Null).await;
+        assert_eq!(listed.text("/data/0/id"), delivery);
+        let details = world.ask("GET", &path, Value::Null).await;
+        assert_eq!(details.json()["event"]["id"], published.json()["id"]);
+        assert!(details.json()["attempts"].is_array());
+
+        let replay = json!({"since": "2026-11-23T00:00:00Z", "state": "failed"});
+        assert_shown!(world.ask("POST", &format!("/api/v1/webhooks/{webhook}/replay"), replay).await, @"");
+        world.server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_publish_with_a_key_happens_once() {
+    for world in worlds().await {
+        let authorization = format!("Bearer {}", world.acme.api_key);
+        let publish = async |key: &str, data: Value| {
+            let headers = [
+                ("authorization", authorization.as_str()),
+                ("content-type", "application/json; charset=utf-8"),
+                ("idempotency-key", key),
+            ];
+            let body = json!({"type": "user.blocked", "data": data}).to_string();
+            world.send("POST", "/api/v1/events", &headers, body).await
+        };
+        let first = publish("order-1", json!({"a": 1})).await;
+        assert_shown!(first, @"");
+        assert_eq!(publish("order-1", json!({"a": 1})).await.body, first.body);
+        assert_shown!(publish("order-1", json!({"a": 2})).await, @"");
+        assert_shown!(publish("two words", json!({})).await, @"");
+        world.server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_batch_stands_together() {
+    for world in worlds().await {
+        let event = |event_type: &str| json!({"type": event_type, "data": {}});
+        let batch = json!({"events": [event("user.blocked"), event("license.expired")]});
+        let published = world.ask("POST", "/api/v1/events/batch", batch).await.json();
+        let numbers: Vec<i64> =
+            published["data"].as_array().unwrap().iter().map(|it| it["sequence"].as_i64().unwrap()).collect();
+        assert_eq!(numbers[1], numbers[0] + 1);
+
+        let wrong =
+            json!({"events": [event("user.blocked"), event("webhook.test"), {"type": "user.blocked", "data": 5}]});
+        assert_shown!(world.ask("POST", "/api/v1/events/batch", wrong).await, @"");
+        let feed = world.ask("GET", "/api/v1/events?limit=1", Value::Null).await;
+        assert_eq!(feed.json()["data"][0]["sequence"], numbers[1], "nothing of the wrong batch was written");
+
+        // More than the limit of a single event, less than that of a batch.
+        let large = json!({"type": "user.blocked", "data": {"text": "x".repeat(200_000)}});
+        let answer = world.ask("POST", "/api/v1/events/batch", json!({"events": [large, large]})).await;
+        assert_eq!(answer.status, 202);
+        world.server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_catalogue_is_listed() {
+    let world = worlds().await.remove(0);
+    let types = world.ask("GET", "/api/v1/event-types", Value::Null).await.json();
+    let blocked = types["data"].as_array().unwrap().iter().find(|it| it["name"] == "user.blocked").unwrap().clone();
+    assert_eq!((&blocked["actor_type"], &blocked["title"]), (&json!("users"), &json!("User blocked")));
+    assert_eq!(blocked["data_schema"]["type"], "object");
+    assert_eq!(blocked["example"]["type"], "user.blocked");
+    world.server.stop().await;
+}

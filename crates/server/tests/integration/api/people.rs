@@ -1,0 +1,88 @@
+//! `/api/v1/users`, `/api/v1/invites`, `/api/v1/roles` and `/api/v1/api-keys`
+
+use serde_json::{Value, json};
+
+use super::world::{World, assert_shown, worlds};
+
+async fn role(world: &World, name: &str) -> String {
+    let roles = world.ask("GET", "/api/v1/roles", Value::Null).await.json();
+    let role = roles["data"].as_array().unwrap().iter().find(|role| role["name"] == name).unwrap().clone();
+    role["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn users_are_seen_and_renamed() {
+    for world in worlds().await {
+        let path = format!("/api/v1/users/{}", world.acme.user_id);
+        assert_shown!(world.ask("GET", &path, Value::Null).await, @"");
+        let renamed = world.ask("PATCH", &path, json!({"name": "Ann Li"})).await;
+        assert_eq!(renamed.text("/name"), "Ann Li");
+        let list = world.ask("GET", "/api/v1/users?search=ann%20li&sort=name", Value::Null).await.json();
+        assert_eq!((list["data"].as_array().unwrap().len(), &list["data"][0]), (1, &renamed.json()));
+        // The only owner stays.
+        assert_shown!(world.ask("POST", &format!("{path}/block"), json!({"reason": "left"})).await, @"");
+        assert_shown!(world.ask("DELETE", &format!("{path}?reason=left"), Value::Null).await, @"");
+        world.server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn invites_are_made_resent_and_deleted() {
+    for world in worlds().await {
+        let made = world.ask("POST", "/api/v1/invites", json!({"email": "Sam@Example.com"})).await;
+        assert_shown!(made, @"");
+        let path = format!("/api/v1/invites/{}", made.text("/id"));
+        let again = world.ask("POST", "/api/v1/invites", json!({"email": "sam@example.com"})).await;
+        assert_eq!(again.status, 409, "{}", again.shown());
+        let resent = world.ask("POST", &format!("{path}/resend"), Value::Null).await;
+        assert_eq!(resent.status, 202);
+        assert_ne!(resent.text("/url"), made.text("/url"));
+        let seen = world.ask("GET", &path, Value::Null).await.json();
+        assert_eq!(seen.get("url"), None, "the link is in the answers that make it only");
+        assert_eq!(world.ask("DELETE", &path, Value::Null).await.status, 204);
+        let list = world.ask("GET", "/api/v1/invites?status=deleted", Value::Null).await;
+        assert_eq!(list.text("/data/0/status"), "deleted");
+        world.server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn api_keys_act_with_their_roles() {
+    for world in worlds().await {
+        let member = role(&world, "Member").await;
+        let made = world.ask("POST", "/api/v1/api-keys", json!({"name": "Billing", "role_ids": [member]})).await;
+        assert_shown!(made, @"");
+        let (id, secret) = (made.text("/id"), made.text("/secret"));
+        let path = format!("/api/v1/api-keys/{id}");
+
+        assert_shown!(world.ask_as(&secret, "GET", "/api/v1/webhooks", Value::Null).await, @"");
+        let members = format!("/api/v1/roles/{}/members/{id}", role(&world, "Admin").await);
+        assert_eq!(world.ask("PUT", &members, Value::Null).await.status, 204);
+        assert_eq!(world.ask_as(&secret, "GET", "/api/v1/webhooks", Value::Null).await.status, 200);
+        assert_eq!(world.ask("DELETE", &members, Value::Null).await.status, 204);
+        assert_eq!(world.ask_as(&secret, "GET", "/api/v1/webhooks", Value::Null).await.status, 403);
+
+        let blocked = world.ask("POST", &format!("{path}/block"), json!({"reason": "leaked"})).await;
+        assert_eq!((blocked.text("/status"), blocked.text("/status_reason")), ("blocked".into(), "leaked".into()));
+        assert_eq!(world.ask_as(&secret, "GET", "/api/v1/users", Value::Null).await.status, 401);
+        assert_eq!(world.ask("POST", &format!("{path}/unblock"), Value::Null).await.text("/status"), "active");
+
+        let rotated = world.ask("POST", &format!("{path}/rotate"), Value::Null).await.text("/secret");
+        assert_eq!(world.ask_as(&secret, "GET", "/api/v1/users", Value::Null).await.status, 401);
+        assert_eq!(world.ask_as(&rotated, "GET", "/api/v1/users", Value::Null).await.status, 200);
+        let renamed = world.ask("PATCH", &path, json!({"name": "Billing sync"})).await;
+        assert_eq!((renamed.text("/name"), renamed.json().get("secret")), ("Billing sync".into(), None));
+        assert_eq!(world.ask("DELETE", &path, Value::Null).await.status, 204);
+        assert_eq!(world.ask_as(&rotated, "GET", "/api/v1/users", Value::Null).await.status, 401);
+        world.server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn roles_are_seen() {
+    for world in worlds().await {
+        let member = role(&world, "Member").await;
+        assert_shown!(world.ask("GET", &format!("/api/v1/roles/{member}"), Value::Null).await, @"");
+        world.server.stop().await;
+    }
+}

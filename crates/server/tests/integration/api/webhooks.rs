@@ -1,0 +1,105 @@
+//! `/api/v1/webhooks`
+
+use serde_json::{Value, json};
+
+use super::world::{World, assert_shown, worlds};
+
+async fn create(world: &World, url: &str) -> String {
+    let body = json!({"url": url, "event_types": ["user.blocked"]});
+    let answer = world.ask("POST", "/api/v1/webhooks", body).await;
+    assert_eq!(answer.status, 201, "{}", answer.shown());
+    answer.text("/id")
+}
+
+#[tokio::test]
+async fn a_webhook_is_made_seen_modified_and_deleted() {
+    for world in worlds().await {
+        let body = json!({
+            "url": "https://hooks.example.com/bellwire",
+            "event_types": ["user.blocked", "group.*"],
+            "description": "Offboarding",
+            "headers": {"x-team": "people"},
+            "rate_limit": 20,
+        });
+        let made = world.ask("POST", "/api/v1/webhooks", body).await;
+        assert_shown!(made, @"");
+        let path = format!("/api/v1/webhooks/{}", made.text("/id"));
+        assert_eq!(made.header("location"), path);
+
+        let seen = world.ask("GET", &path, Value::Null).await;
+        let mut without_secret = made.json();
+        without_secret.as_object_mut().unwrap().remove("secret");
+        assert_eq!(seen.json(), without_secret);
+
+        let patch = json!({"event_types": ["webhook.deactivated"], "rate_limit": null, "headers": {}});
+        assert_shown!(world.ask("PATCH", &path, patch).await, @"");
+
+        let list = world.ask("GET", "/api/v1/webhooks?search=hooks.example&status=active", Value::Null).await;
+        assert_eq!(list.json()["data"].as_array().unwrap().len(), 1);
+        assert_eq!(list.json()["next"], Value::Null);
+
+        assert_shown!(world.ask("DELETE", &path, Value::Null).await, @"");
+        assert_shown!(world.ask("GET", &path, Value::Null).await, @"");
+        world.server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_is_turned_off_and_on() {
+    for world in worlds().await {
+        let path = format!("/api/v1/webhooks/{}", create(&world, "https://a.example.com/").await);
+        let off = world.ask("POST", &format!("{path}/deactivate"), json!({"reason": "moving house"})).await;
+        assert_shown!(off, @"");
+        let on = world.ask("POST", &format!("{path}/activate"), json!({"missed": "skip"})).await;
+        assert_eq!((on.status.as_u16(), on.json()["status"].as_str()), (200, Some("active")));
+        let again = world.ask("POST", &format!("{path}/activate"), Value::Null).await;
+        assert_eq!(again.json(), on.json(), "a body isn't needed, and nothing changes twice");
+        let changes = world.ask("GET", &format!("{path}/status-changes?order=asc"), Value::Null).await;
+        assert_shown!(changes, @"");
+        world.server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_secret_is_shown_and_rotated() {
+    for world in worlds().await {
+        let path = format!("/api/v1/webhooks/{}", create(&world, "https://a.example.com/").await);
+        let first = world.ask("GET", &format!("{path}/secret"), Value::Null).await;
+        assert_shown!(first, @"");
+        let second = world.ask("POST", &format!("{path}/secret/rotate"), json!({"overlap_seconds": 60})).await;
+        assert_shown!(second, @"");
+        assert_ne!(first.text("/secret"), second.text("/secret"));
+        let third = world.ask("POST", &format!("{path}/secret/rotate"), Value::Null).await;
+        assert_eq!(third.text("/old_secret_until"), "2026-11-24T09:00:00.000000Z", "a day when nothing is said");
+        world.server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn lists_are_sorted_and_paged() {
+    for world in worlds().await {
+        for name in ["b", "a", "c"] {
+            create(&world, &format!("https://{name}.example.com/")).await;
+        }
+        let urls = async |query: &str| {
+            let (mut urls, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let path = format!("/api/v1/webhooks?limit=2&{query}{cursor}");
+                let page = world.ask("GET", &path, Value::Null).await.json();
+                urls.extend(
+                    page["data"].as_array().unwrap().iter().map(|it| it["url"].as_str().unwrap()[8..9].to_owned()),
+                );
+                match page["next"].as_str() {
+                    Some(next) => cursor = format!("&cursor={next}"),
+                    None => return urls.concat(),
+                }
+            }
+        };
+        assert_eq!(urls("sort=url").await, "abc");
+        assert_eq!(urls("sort=url&order=desc").await, "cba");
+        assert_eq!(urls("sort=created_at&order=asc").await.len(), 3);
+        assert_eq!(urls("").await.len(), 3);
+        assert_eq!(urls("actor_type=invites").await, "");
+        world.server.stop().await;
+    }
+}
