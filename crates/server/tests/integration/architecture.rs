@@ -213,8 +213,16 @@ fn what_points_upwards_or_sideways_is_found() {
         ),
         ("server/src/ops/x.rs", "fn f(e: rusqlite::Error) {}", "ops names rusqlite, which belongs to db"),
         ("server/src/error.rs", "use tokio_postgres as pg;", "error names tokio_postgres, which belongs to db"),
-        ("server/src/api/x.rs", "use {hyper, axum::Json};", "api names hyper, which belongs to delivery, cli/listen"),
-        ("server/src/cli/listener.rs", "use hyper::Uri;", "cli names hyper, which belongs to delivery, cli/listen"),
+        (
+            "server/src/api/x.rs",
+            "use {hyper, axum::Json};",
+            "api names hyper, which belongs to delivery, cli/listen, cli/serve",
+        ),
+        (
+            "server/src/cli/listener.rs",
+            "use hyper::Uri;",
+            "cli names hyper, which belongs to delivery, cli/listen, cli/serve",
+        ),
         ("server/src/ops/x.rs", "use crate::*;", "ops names crate::*, which is no module of ORDER (in this test)"),
         ("server/src/extra/x.rs", "", "the module extra has no place in ORDER (in this test): give it one"),
         ("core/src/retry.rs", "use rand::Rng;", "core names rand"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{assert_shown, worlds};
+use super::world::{assert_shown, world, worlds};
 use crate::support::receiver::Receiver;
 
 #[tokio::test]
@@ -24,7 +24,12 @@ async fn a_published_event_is_seen_and_delivered() {
 
         let test =
             world.ask("POST", &format!("/api/v1/webhooks/{webhook}/test"), json!({"type": "invite.created"})).await;
-        assert_shown!(test, @"");
+        assert_shown!(test, @r#"
+        202 Accepted
+        {
+          "delivery_id": "dlv_…"
+        }
+        "#);
         assert_eq!(receiver.wait_for(2).await[1].json()["test"], true);
 
         let event = world.ask("GET", &format!("/api/v1/events/{}", published.text("/id")), Value::Null).await;
@@ -46,7 +51,13 @@ async fn a_published_event_is_seen_and_delivered() {
         assert!(details.json()["attempts"].is_array());
 
         let replay = json!({"since": "2026-11-23T00:00:00Z", "state": "failed"});
-        assert_shown!(world.ask("POST", &format!("/api/v1/webhooks/{webhook}/replay"), replay).await, @"");
+        assert_shown!(world.ask("POST", &format!("/api/v1/webhooks/{webhook}/replay"), replay).await, @r#"
+        202 Accepted
+        {
+          "count": 0,
+          "next_since": null
+        }
+        "#);
         world.server.stop().await;
     }
 }
@@ -65,10 +76,40 @@ async fn a_publish_with_a_key_happens_once() {
             world.send("POST", "/api/v1/events", &headers, body).await
         };
         let first = publish("order-1", json!({"a": 1})).await;
-        assert_shown!(first, @"");
+        assert_shown!(first, @r#"
+        202 Accepted
+        {
+          "id": "evt_…",
+          "sequence": 5
+        }
+        "#);
         assert_eq!(publish("order-1", json!({"a": 1})).await.body, first.body);
-        assert_shown!(publish("order-1", json!({"a": 2})).await, @"");
-        assert_shown!(publish("two words", json!({})).await, @"");
+        assert_shown!(publish("order-1", json!({"a": 2})).await, @r#"
+        409 Conflict
+        {
+          "type": "about:blank",
+          "title": "Conflict",
+          "status": 409,
+          "detail": "this idempotency key was used for another request",
+          "code": "idempotency_key_reused"
+        }
+        "#);
+        assert_shown!(publish("two words", json!({})).await, @r#"
+        422 Unprocessable Entity
+        {
+          "type": "about:blank",
+          "title": "Unprocessable Entity",
+          "status": 422,
+          "detail": "Idempotency-Key: must be 1 to 255 visible ASCII characters",
+          "code": "invalid",
+          "errors": [
+            {
+              "field": "Idempotency-Key",
+              "message": "must be 1 to 255 visible ASCII characters"
+            }
+          ]
+        }
+        "#);
         world.server.stop().await;
     }
 }
@@ -85,7 +126,26 @@ async fn a_batch_stands_together() {
 
         let wrong =
             json!({"events": [event("user.blocked"), event("webhook.test"), {"type": "user.blocked", "data": 5}]});
-        assert_shown!(world.ask("POST", "/api/v1/events/batch", wrong).await, @"");
+        assert_shown!(world.ask("POST", "/api/v1/events/batch", wrong).await, @r#"
+        422 Unprocessable Entity
+        {
+          "type": "about:blank",
+          "title": "Unprocessable Entity",
+          "status": 422,
+          "detail": "events[1].type: webhook.test is told by Bellwire only; events[2].data: must be a JSON object",
+          "code": "invalid",
+          "errors": [
+            {
+              "field": "events[1].type",
+              "message": "webhook.test is told by Bellwire only"
+            },
+            {
+              "field": "events[2].data",
+              "message": "must be a JSON object"
+            }
+          ]
+        }
+        "#);
         let feed = world.ask("GET", "/api/v1/events?limit=1", Value::Null).await;
         assert_eq!(feed.json()["data"][0]["sequence"], numbers[1], "nothing of the wrong batch was written");
 
@@ -99,7 +159,7 @@ async fn a_batch_stands_together() {
 
 #[tokio::test]
 async fn the_catalogue_is_listed() {
-    let world = worlds().await.remove(0);
+    let world = world().await;
     let types = world.ask("GET", "/api/v1/event-types", Value::Null).await.json();
     let blocked = types["data"].as_array().unwrap().iter().find(|it| it["name"] == "user.blocked").unwrap().clone();
     assert_eq!((&blocked["actor_type"], &blocked["title"]), (&json!("users"), &json!("User blocked")));
