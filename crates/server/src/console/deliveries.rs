@@ -59,6 +59,7 @@ fn request_headers(it: &DeliveryDetails) -> Vec<(String, String)> {
     let header = |name: &str, value: String| (name.to_owned(), value);
     vec![
         header("content-type", "application/json".to_owned()),
+        header("user-agent", concat!("Bellwire/", env!("CARGO_PKG_VERSION")).to_owned()),
         header(bellwire_core::sign::ID_HEADER, it.event_id.to_string()),
         header(bellwire_core::sign::TIMESTAMP_HEADER, last.started_at.as_seconds().to_string()),
     ]

@@ -331,7 +331,8 @@ fn reason(webhook: &WebhookDetails, held: u64, can_manage: bool, return_to: Stri
         (Status::Active, _) => {
             let (since, off_at) = Option::zip(webhook.failing_since, webhook.will_turn_off_at)?;
             let evidence = Evidence {
-                first_failure: Some(moment(since)),
+                // Said already: it has been failing since then.
+                first_failure: None,
                 attempts: u64::try_from(webhook.failing_attempts).unwrap_or(0),
                 last_error,
             };

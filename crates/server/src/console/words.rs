@@ -229,9 +229,9 @@ pub(super) fn health(recent: &Recent, now: Timestamp) -> HealthView {
         let number = attempt.started_at.since(since).as_secs() / HOUR.as_secs();
         let hour = &mut hours[usize::try_from(number).unwrap_or(HOURS).min(HOURS - 1)];
         if attempt.succeeded {
-            hour.0 += 1
+            hour.0 += 1;
         } else {
-            hour.1 += 1
+            hour.1 += 1;
         }
         hour.2.push(attempt.duration);
     }

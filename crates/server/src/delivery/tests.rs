@@ -2,6 +2,7 @@
 //!
 //! Nothing sleeps: tests wait for conditions, and a guard ends those that wait in vain.
 
+mod engines;
 mod limits;
 mod receiver;
 mod recovery;

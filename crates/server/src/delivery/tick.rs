@@ -36,14 +36,13 @@ const KEYS: Duration = Duration::from_hours(24);
 pub(super) async fn run(shared: Arc<Shared>) {
     let app = shared.app.clone();
     loop {
-        for result in
-            [turn_off_failing(&app).await, ops::invites::expire_due(&app).await.map(drop), clear(&shared).await]
-        {
+        let next = app.clock.now().saturating_add(EVERY);
+        let done = [turn_off_failing(&app).await, ops::invites::expire_due(&app).await.map(drop), clear(&shared).await];
+        for result in done {
             if let Err(error) = result {
                 error.log();
             }
         }
-        let next = app.clock.now().saturating_add(EVERY);
         tokio::select! {
             () = shared.stopped() => return,
             () = app.clock.sleep_until(next) => {}
@@ -125,7 +124,7 @@ async fn turn_off(
         Box::pin(async move {
             let health = db::health::get(tx.conn, webhook).await?;
             let Some((code, message, evidence)) = health.and_then(decide) else { return Ok(false) };
-            ops::webhooks::turn_off(tx, webhook, code, message, Some(evidence)).await
+            ops::webhooks::turn_off(tx, webhook, code, &message, Some(evidence)).await
         })
     });
     if turned_off.await? {
@@ -151,7 +150,7 @@ fn words(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
     let (size, unit) =
-        units.into_iter().find(|(size, _)| seconds >= *size && seconds % size == 0).unwrap_or((1, "second"));
+        units.into_iter().find(|(size, _)| seconds >= *size && seconds.is_multiple_of(*size)).unwrap_or((1, "second"));
     let count = seconds / size;
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }

@@ -282,6 +282,7 @@ pub async fn block(app: &App, actor: &Actor, id: ApiKeyId, reason: Option<Reason
     let asking = actor.clone();
     let key = change(app, actor, Some(Permission::ApiKeysManage), move |tx| {
         Box::pin(async move {
+            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let before = find(tx, id).await?;
             authority::not_oneself(&asking, PrincipalId::ApiKey(id), "block the API key that asks")?;
             authority::protect_owner(tx, &asking, PrincipalId::ApiKey(id)).await?;
@@ -310,6 +311,7 @@ pub async fn unblock(app: &App, actor: &Actor, id: ApiKeyId) -> Result<ApiKey, E
     let asking = actor.clone();
     let key = change(app, actor, Some(Permission::ApiKeysManage), move |tx| {
         Box::pin(async move {
+            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let before = find(tx, id).await?;
             authority::protect_owner(tx, &asking, PrincipalId::ApiKey(id)).await?;
             if before.status == PrincipalStatus::Active {
@@ -357,3 +359,6 @@ pub async fn delete(app: &App, actor: &Actor, id: ApiKeyId) -> Result<ApiKey, Er
     }
     Ok(key)
 }
+
+#[cfg(test)]
+mod tests;

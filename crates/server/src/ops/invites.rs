@@ -446,3 +446,6 @@ fn name_of(latest: Option<&str>, email: &str) -> Result<Name, Error> {
     let name = latest.or_else(|| email.split('@').next()).unwrap_or_default();
     Name::parse(name).map_err(|error| Error::Internal(format!("a stored name: {error}")))
 }
+
+#[cfg(test)]
+mod tests;

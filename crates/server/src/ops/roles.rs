@@ -131,3 +131,6 @@ pub(super) async fn chosen(
     authority::require_all(held, wanted)?;
     Ok(roles)
 }
+
+#[cfg(test)]
+mod tests;

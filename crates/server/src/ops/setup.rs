@@ -99,6 +99,7 @@ pub async fn complete(app: &App, token: &str, wanted: SetUp) -> Result<SessionTo
                 return Err(not_found());
             }
             db::users::insert_person(tx.conn, &person, tx.now).await?;
+            tx.correlate();
             workspaces::create(tx, &workspace, person.id, &name).await?;
             let app = tx.app.clone();
             sign_in::begin(tx.conn, &app, person.id, Some(tx.workspace)).await
@@ -155,3 +156,6 @@ pub(super) fn event_actor(id: UserId, name: &Name) -> EventActor {
         name: name.as_str().to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -325,3 +325,6 @@ fn network(ip: IpAddr) -> IpAddr {
         ip @ IpAddr::V4(_) => ip,
     }
 }
+
+#[cfg(test)]
+mod tests;

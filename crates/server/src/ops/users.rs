@@ -269,12 +269,11 @@ pub async fn transfer_ownership(app: &App, actor: &Actor, to: UserId) -> Result<
     Ok(user)
 }
 
-/// Makes a person a member of the transaction's workspace, with roles.
+/// Makes a person a member of the transaction's workspace, with roles. The caller correlates.
 pub(super) async fn join(tx: &mut Tx<'_>, id: UserId, name: &str, roles: &[Role]) -> Result<(), Error> {
     db::users::insert_membership(tx.conn, tx.workspace, id, name, tx.now).await?;
     let mut user = find(tx, id).await?;
     user.roles = roles.iter().map(Role::as_ref).collect();
-    tx.correlate();
     tx.record(EventType::USER_JOINED, &json!({"object": user}))?;
     for role in roles {
         authority::give_role(tx, PrincipalId::User(id), name, role).await?;
@@ -291,3 +290,6 @@ fn as_principal(id: UserId, name: String) -> EventActor {
 pub(super) fn said(reason: Option<&Reason>) -> Option<&str> {
     reason.map(Reason::as_str).filter(|reason| !reason.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

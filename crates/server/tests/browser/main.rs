@@ -1,8 +1,12 @@
 //! The console in a real browser: Chromium without a window, over WebDriver, against a server, an engine and receivers that
-//! live in the test.
-//!
-//! `scripts/test` starts the driver and says where it is (`BELLWIRE_TEST_WEBDRIVER_URL`); without that, a test starts one for
-//! itself. With `BELLWIRE_TEST_SCREENSHOTS=FOLDER` the journeys leave pictures there.
+//! live in the test. `scripts/test` starts the driver.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
 
 mod journeys;
-mod support;
+mod page;
+mod site;
+mod webdriver;

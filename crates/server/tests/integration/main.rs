@@ -1,5 +1,7 @@
 //! The tests that see the server from outside, and those that read its source. One binary, so that it is linked once.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

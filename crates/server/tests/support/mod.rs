@@ -1,4 +1,4 @@
-//! What the tests stand on: a database of their own, a receiver of webhooks, a browser.
+//! What the tests stand on: a database of their own, a receiver of webhooks, a client.
 //!
 //! Each of them is started by the test that needs it, is that test's alone, and is gone when the test's value is dropped.
 //! The servers behind them (PostgreSQL, the browser's driver) are started by `scripts/test`, which says where they are in
@@ -9,4 +9,3 @@
 pub(crate) mod client;
 pub(crate) mod postgres;
 pub(crate) mod receiver;
-pub(crate) mod webdriver;

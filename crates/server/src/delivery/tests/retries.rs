@@ -9,6 +9,7 @@ use super::{
     receiver::{Receiver, Reply},
     world::{Settings, World, world},
 };
+use crate::ops;
 
 const PENDING: &str = "SELECT * FROM deliveries WHERE state = 'pending' AND leased_by IS NULL";
 
@@ -16,16 +17,18 @@ const PENDING: &str = "SELECT * FROM deliveries WHERE state = 'pending' AND leas
 async fn a_delivery_is_signed_sent_and_written_down() {
     let receiver = Receiver::start(|_| Reply::Status(200)).await;
     let world = world().await;
-    world.webhook(&receiver.url()).await;
+    let webhook = world.webhook(&receiver.url()).await;
     world.publish(1).await;
 
     let seen = receiver.wait(1).await.remove(0);
-    let library = standardwebhooks::Webhook::new(&world.secret().reveal()).unwrap();
+    let secret = ops::webhooks::secret(&world.app, &world.actor, webhook).await.unwrap();
+    let library = standardwebhooks::Webhook::new(&secret.secret).unwrap();
     library.verify(&seen.body, &seen.headers).unwrap();
     assert_eq!(seen.path, "/hook?a=b");
     assert_eq!(seen.headers["host"], receiver.address.to_string());
     assert_eq!(seen.headers["content-type"], "application/json");
     assert!(seen.headers["user-agent"].to_str().unwrap().starts_with("Bellwire/"));
+    assert_eq!(seen.headers["x-team"], "billing");
     let body: Value = serde_json::from_slice(&seen.body).unwrap();
     assert_eq!(body["id"], seen.headers["webhook-id"].to_str().unwrap());
     assert_eq!(body["type"], "user.blocked");
@@ -128,20 +131,14 @@ async fn a_rate_limit_spaces_requests() {
 async fn a_failed_resend_leaves_the_delivery_as_it_was() {
     let receiver = Receiver::start(|nth| Reply::Status(if nth < 2 { 500 } else { 200 })).await;
     let world = World::with(Settings { schedule: "0s", ..Settings::default() }).await;
-    let webhook = world.webhook(&receiver.url()).await;
+    world.webhook(&receiver.url()).await;
     world.publish(1).await;
-    world.row("SELECT id FROM deliveries WHERE state = 'failed'").await;
-    let resend = format!(
-        "UPDATE deliveries SET prior_state = state, prior_due_at = due_at, state = 'pending', reason = 'resend', due_at = {}",
-        world.now().as_micros()
-    );
-    world.execute(&resend, &[]).await;
-    world.app.wake.send(crate::app::Signal::Due([webhook].into()));
+    let id = world.row("SELECT id FROM deliveries WHERE state = 'failed'").await.get("id").unwrap();
+    ops::deliveries::resend(&world.app, &world.actor, id).await.unwrap();
     let row =
         world.row("SELECT * FROM deliveries WHERE state = 'failed' AND attempts = 2 AND prior_state IS NULL").await;
     assert_eq!(row.get::<u32>("tries").unwrap(), 1);
-    world.execute(&resend, &[]).await;
-    world.app.wake.send(crate::app::Signal::Due([webhook].into()));
+    ops::deliveries::resend(&world.app, &world.actor, id).await.unwrap();
     world.row("SELECT id FROM deliveries WHERE state = 'delivered' AND attempts = 3 AND tries = 1").await;
     let reasons = world.query("SELECT reason FROM attempts ORDER BY number").await;
     let reasons: Vec<String> = reasons.iter().map(|row| row.get("reason").unwrap()).collect();

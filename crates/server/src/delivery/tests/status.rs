@@ -8,6 +8,7 @@ use super::{
     receiver::{Receiver, Reply},
     world::{Settings, World, world},
 };
+use crate::ops::{self, webhooks::Missed};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gone_turns_the_webhook_off_and_holds_the_delivery() {
@@ -26,7 +27,7 @@ async fn gone_turns_the_webhook_off_and_holds_the_delivery() {
     assert_eq!(held.get::<u32>("tries").unwrap(), 0);
     world.rows(1, "SELECT id FROM events WHERE type = 'webhook.deactivated'").await;
 
-    world.set(webhook, "status", "active").await;
+    world.activate(webhook, Missed::Send).await;
     world.row("SELECT id FROM deliveries WHERE state = 'delivered' AND attempts = 2").await;
     assert_eq!(receiver.seen().len(), 2);
 }
@@ -73,10 +74,10 @@ async fn what_is_held_is_sent_when_the_webhook_is_turned_on() {
     let receiver = Receiver::start(|_| Reply::Status(200)).await;
     let world = world().await;
     let webhook = world.webhook(&receiver.url()).await;
-    world.set(webhook, "status", "inactive").await;
+    world.deactivate(webhook).await;
     world.publish(3).await;
     assert_eq!(world.query("SELECT id FROM deliveries WHERE state = 'pending' AND leased_by IS NULL").await.len(), 3);
-    world.set(webhook, "status", "active").await;
+    world.activate(webhook, Missed::Send).await;
     world.rows(3, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
 }
 
@@ -85,11 +86,9 @@ async fn what_was_skipped_is_not_sent() {
     let receiver = Receiver::start(|_| Reply::Status(200)).await;
     let world = world().await;
     let webhook = world.webhook(&receiver.url()).await;
-    world.set(webhook, "status", "inactive").await;
+    world.deactivate(webhook).await;
     world.publish(2).await;
-    world.set(webhook, "cancel_before", world.now()).await;
-    world.app.clock.advance(Duration::from_millis(10));
-    world.set(webhook, "status", "active").await;
+    world.activate(webhook, Missed::Skip).await;
     world.publish(1).await;
     world.rows(1, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
     world.app.clock.advance(Duration::from_secs(6));
@@ -104,12 +103,12 @@ async fn deactivating_gives_back_what_waits_in_memory() {
     let webhook = world.webhook(&receiver.url()).await;
     world.publish(10).await;
     receiver.wait(2).await;
-    world.set(webhook, "status", "inactive").await;
+    world.deactivate(webhook).await;
     world.rows(8, "SELECT id FROM deliveries WHERE state = 'pending' AND leased_by IS NULL").await;
     receiver.go_on.add_permits(2);
     world.rows(2, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
     receiver.go_on.add_permits(8);
-    world.set(webhook, "status", "active").await;
+    world.activate(webhook, Missed::Send).await;
     world.rows(10, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
     assert_eq!(receiver.seen().len(), 10);
 }
@@ -119,7 +118,7 @@ async fn a_test_is_sent_once_even_to_an_inactive_webhook() {
     let receiver = Receiver::start(|_| Reply::Status(500)).await;
     let world = world().await;
     let webhook = world.webhook(&receiver.url()).await;
-    world.set(webhook, "status", "inactive").await;
+    world.deactivate(webhook).await;
     world.test(webhook).await;
     world.row("SELECT id FROM deliveries WHERE state = 'failed' AND attempts = 1").await;
     world.row("SELECT id FROM webhooks WHERE health = 'unknown'").await;
@@ -134,9 +133,10 @@ async fn a_deleted_webhook_gets_nothing() {
     let webhook = world.webhook(&receiver.url()).await;
     world.publish(5).await;
     receiver.wait(2).await;
-    world.set(webhook, "deleted_at", world.now()).await;
+    ops::webhooks::delete(&world.app, &world.actor, webhook).await.unwrap();
+    world.rows(3, "SELECT id FROM deliveries WHERE state IN ('pending', 'cancelled') AND leased_by IS NULL").await;
     receiver.go_on.add_permits(9);
-    world.rows(3, "SELECT id FROM deliveries WHERE state = 'pending' AND leased_by IS NULL").await;
+    world.rows(2, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
     world.webhook(&other.url()).await;
     world.publish(1).await;
     other.wait(1).await;

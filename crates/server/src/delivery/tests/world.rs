@@ -3,10 +3,11 @@
 use std::{path::PathBuf, time::Duration};
 
 use bellwire_core::{
-    catalogue::EventType,
-    event::EventActor,
-    id::{WebhookId, WorkspaceId},
-    sign::Secret,
+    catalogue::{EventType, EventTypes},
+    event::{EventActor, PrincipalId},
+    id::{RoleId, WebhookId, WorkspaceId},
+    permission::BuiltInRole,
+    text::{Description, Reason},
     time::Timestamp,
 };
 use serde_json::json;
@@ -20,7 +21,10 @@ use crate::{
     crypt::MasterKey,
     db::{Db, DbError, Row, Value, events::Audience},
     error::Error,
-    ops,
+    ops::{
+        self, Actor,
+        webhooks::{Missed, NewWebhook},
+    },
 };
 
 /// Ends a test that waits for what never comes.
@@ -30,6 +34,7 @@ pub(super) const EVENT: EventType = EventType::USER_BLOCKED;
 pub(super) struct World {
     pub(super) app: App,
     pub(super) workspace: WorkspaceId,
+    pub(super) actor: Actor,
     signals: Option<UnboundedReceiver<Signal>>,
     pub(super) engine: Option<Engine>,
     folder: PathBuf,
@@ -40,6 +45,8 @@ pub(super) struct Settings {
     pub(super) schedule: &'static str,
     pub(super) deactivate_after: Duration,
     pub(super) limits: Limits,
+    /// Instead of a file.
+    pub(super) database_url: Option<String>,
 }
 
 impl Default for Settings {
@@ -49,6 +56,7 @@ impl Default for Settings {
             schedule: "0s,5s,5m",
             deactivate_after: Duration::from_hours(120),
             limits: Limits { connect: GUARD, exchange: GUARD },
+            database_url: None,
         }
     }
 }
@@ -57,7 +65,10 @@ impl Settings {
     fn config(&self, folder: &std::path::Path) -> Config {
         Config {
             listen: ([127, 0, 0, 1], 0).into(),
-            database_url: format!("sqlite:{}", folder.join("test.db").display()),
+            database_url: self
+                .database_url
+                .clone()
+                .unwrap_or_else(|| format!("sqlite:{}", folder.join("test.db").display())),
             public_url: None,
             master_key_file: folder.join("key"),
             allow_networks: self
@@ -79,6 +90,21 @@ pub(super) async fn world() -> World {
     World::with(Settings::default()).await
 }
 
+/// One world on each engine: on PostgreSQL when `BELLWIRE_TEST_POSTGRES_URL` names a server.
+pub(super) async fn worlds() -> Vec<World> {
+    let mut worlds = vec![world().await];
+    if let Ok(server) = std::env::var("BELLWIRE_TEST_POSTGRES_URL") {
+        let name = format!("engine_{}", crate::crypt::hex(&Randomness::from_system().bytes::<8>()));
+        let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+        let base = server.rsplit_once('/').unwrap().0;
+        let database_url = Some(format!("{base}/{name}"));
+        worlds.push(World::with(Settings { database_url, ..Settings::default() }).await);
+    }
+    worlds
+}
+
 impl World {
     pub(super) async fn with(settings: Settings) -> Self {
         let mut world = Self::without_engine(&settings).await;
@@ -96,10 +122,45 @@ impl World {
         let clock = Clock::fake(Clock::System.now());
         let workspace = random.id(clock.now());
         let (app, signals) = App::new(config, db, clock, random, MasterKey::from_bytes([1; 32]));
-        let world = Self { app, workspace, signals: Some(signals), engine: None, folder };
-        let values = [workspace.into(), world.app.clock.now().into()];
-        world.execute("INSERT INTO workspaces (id, name, created_at) VALUES ($1, 'Test', $2)", &values).await;
+        let actor = Actor {
+            workspace,
+            principal: PrincipalId::ApiKey(app.random.id(app.clock.now())),
+            name: "Test".to_owned(),
+            permissions: BuiltInRole::Owner.permissions(),
+        };
+        let world = Self { app, workspace, actor, signals: Some(signals), engine: None, folder };
+        world.furnish().await;
         world
+    }
+
+    /// A workspace and an API key that may do everything.
+    async fn furnish(&self) {
+        let (workspace, now): (Value, Value) = (self.workspace.into(), self.now().into());
+        let (role, key): (RoleId, _) = (self.app.random.id(self.now()), self.actor.principal.to_string());
+        let permissions = serde_json::to_string(&self.actor.permissions).unwrap();
+        let all: [(&str, Vec<Value>); 4] = [
+            (
+                "INSERT INTO workspaces (id, name, created_at) VALUES ($1, 'Test', $2)",
+                vec![workspace.clone(), now.clone()],
+            ),
+            (
+                "INSERT INTO api_keys (id, workspace_id, name, name_key, secret_hash, hint, status, created_by, created_at, updated_at) \
+                 VALUES ($1, $2, 'Test', 'test', 'x', 'abcd', 'active', '{}', $3, $3)",
+                vec![key.clone().into(), workspace.clone(), now.clone()],
+            ),
+            (
+                "INSERT INTO roles (id, workspace_id, name, description, built_in, permissions, created_at, updated_at) \
+                 VALUES ($1, $2, 'Owner', '', 1, $3, $4, $4)",
+                vec![role.into(), workspace.clone(), permissions.into(), now],
+            ),
+            (
+                "INSERT INTO role_members (workspace_id, role_id, principal_id) VALUES ($1, $2, $3)",
+                vec![workspace, role.into(), key.into()],
+            ),
+        ];
+        for (sql, values) in all {
+            self.execute(sql, &values).await;
+        }
     }
 
     pub(super) fn start(&mut self, limits: Limits) {
@@ -113,31 +174,30 @@ impl World {
         let random = Randomness::from_system();
         let (app, signals) = App::new(app.config.clone(), db, app.clock.clone(), random, app.key.clone());
         let folder = std::mem::take(&mut self.folder);
-        Self { app, workspace: self.workspace, signals: Some(signals), engine: None, folder }
-    }
-
-    pub(super) fn secret(&self) -> Secret {
-        Secret::from_bytes(&[9; 32]).unwrap()
+        Self { app, workspace: self.workspace, actor: self.actor.clone(), signals: Some(signals), engine: None, folder }
     }
 
     /// An active webhook that wants [`EVENT`].
     pub(super) async fn webhook(&self, url: &str) -> WebhookId {
-        let (app, now) = (&self.app, self.app.clock.now());
-        let id: WebhookId = app.random.id(now);
-        let place = ops::webhooks::place(self.workspace, ops::webhooks::SECRET, id);
-        let sealed = app.key.seal(&app.random, &place, self.secret().as_bytes());
-        let values = [id.into(), self.workspace.into(), url.into(), sealed.into(), now.into()];
-        self.execute(
-            "INSERT INTO webhooks (id, workspace_id, url, description, event_types, actor_types, owner_type, owner_id, \
-             owner_name, owner_key, status, secret_sealed, health, created_at, updated_at) VALUES ($1, $2, $3, '', \
-             '[\"user.blocked\"]', ',users,', 'user', 'usr_00000000000000000000000000', 'Ann', 'ann', 'active', $4, 'unknown', $5, $5)",
-            &values,
-        )
-        .await;
-        let values = [self.workspace.into(), EVENT.as_str().into(), id.into()];
-        self.execute("INSERT INTO subscriptions (workspace_id, event_type, webhook_id) VALUES ($1, $2, $3)", &values)
-            .await;
-        id
+        let new = NewWebhook {
+            url: "https://example.com/".parse().unwrap(),
+            event_types: EventTypes::parse([EVENT.as_str()]).unwrap(),
+            description: Description::parse("").unwrap(),
+            headers: vec![("x-team".to_owned(), "billing".to_owned())],
+            rate_limit: None,
+        };
+        let (webhook, _) = ops::webhooks::create(&self.app, &self.actor, new).await.unwrap();
+        // Some of the URLs of these tests would be refused.
+        self.set(webhook.id, "url", url).await;
+        webhook.id
+    }
+
+    pub(super) async fn deactivate(&self, webhook: WebhookId) {
+        ops::webhooks::deactivate(&self.app, &self.actor, webhook, Reason::parse("").unwrap()).await.unwrap();
+    }
+
+    pub(super) async fn activate(&self, webhook: WebhookId, missed: Missed) {
+        ops::webhooks::activate(&self.app, &self.actor, webhook, missed).await.unwrap();
     }
 
     /// Changes a column of a webhook, and tells the engine.

@@ -275,7 +275,7 @@ async fn it_is_turned_off_once_and_the_others_are_told() {
             let system = bellwire_core::event::EventActor::system();
             let done = ops::journal::transact(&world.app, world.owner.workspace, system, false, move |tx| {
                 Box::pin(async move {
-                    let message = "All attempts failed for 5 days.".to_owned();
+                    let message = "All attempts failed for 5 days.";
                     ops::webhooks::turn_off(tx, id, StatusCode::Failing, message, evidence).await
                 })
             });

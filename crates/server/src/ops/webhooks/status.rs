@@ -70,7 +70,6 @@ pub async fn deactivate(app: &App, actor: &Actor, id: WebhookId, reason: Reason)
     let (record, changed) = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
         Box::pin(async move {
             let message = if reason.as_str().is_empty() { "Turned off by hand." } else { reason.as_str() };
-            let message = message.to_owned();
             find(tx, id).await?;
             let changed = turn_off(tx, id, StatusCode::Manual, message, None).await?;
             Ok((find(tx, id).await?, changed))
@@ -94,14 +93,14 @@ pub async fn turn_off(
     tx: &mut Tx<'_>,
     id: WebhookId,
     code: StatusCode,
-    message: String,
+    message: impl Into<String> + Send,
     evidence: Option<Evidence>,
 ) -> Result<bool, Error> {
     let Some(record) = db::webhooks::get(tx.conn, tx.workspace, id).await? else { return Ok(false) };
     if record.status == Status::Inactive {
         return Ok(false);
     }
-    let reason = StatusReason { code, message, at: tx.now, by: tx.actor().clone(), evidence };
+    let reason = StatusReason { code, message: message.into(), at: tx.now, by: tx.actor().clone(), evidence };
     // Two nodes may have seen it active: only one of them changes it.
     if !db::webhooks::deactivate(tx.conn, id, &reason).await? {
         return Ok(false);

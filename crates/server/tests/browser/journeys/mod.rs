@@ -1,29 +1,39 @@
 //! What people do, from the first click to the last.
 
+mod webhook;
 mod webhooks;
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
+use bellwire::ops::webhooks::{self as ops, NewWebhook, WebhookDetails};
+use bellwire_core::{
+    catalogue::{EventType, EventTypes},
+    sign::{self, Secret},
+    text::Description,
+    webhook_url::WebhookUrl,
+};
 use futures_util::FutureExt;
 
-use crate::support::{
-    receiver::Receiver,
+use crate::{
+    page::Page,
     site::{EMAIL, PASSWORD, Site},
-    webdriver::{Browser, Kind},
+    support::receiver::{Answer, Received, Receiver},
+    webdriver::Kind,
 };
 
 /// A site, a browser in which Ann is signed in, and a receiver that works.
 struct Journey {
     site: Site,
-    browser: Browser,
+    browser: Page,
     receiver: Receiver,
 }
 
 /// Runs a journey, and takes everything down afterwards however it ended.
 async fn journey(kind: Kind, walk: impl AsyncFnOnce(&Journey)) {
     let site = Site::start().await;
-    let browser = Browser::of(&site.url, kind).await;
+    let browser = Page::of(&site.url, kind).await;
     let receiver = Receiver::start().await;
+    receiver.answer_with(|_| Answer::status(200).body("thank you"));
     let journey = Journey { site, browser, receiver };
     let walked = AssertUnwindSafe(async {
         sign_in(&journey).await;
@@ -49,4 +59,64 @@ async fn sign_in(journey: &Journey) {
     browser.fill("#password", PASSWORD).await;
     browser.click("form .primary").await;
     browser.says("h1", "Webhooks").await;
+}
+
+/// The message of success at the top of the page.
+const TOAST: &str = "#toasts-status .toast";
+
+impl Journey {
+    /// Makes a webhook as a program would, a second after the one before.
+    async fn webhook(&self, url: &str, event_types: &[&str]) -> WebhookDetails {
+        self.site.pass(Duration::from_secs(1));
+        let new = NewWebhook {
+            url: WebhookUrl::parse(url).unwrap(),
+            event_types: EventTypes::parse(event_types.iter().copied()).unwrap(),
+            description: Description::parse("").unwrap(),
+            headers: Vec::new(),
+            rate_limit: None,
+        };
+        ops::create(&self.site.app, &self.site.ann, new).await.unwrap().0
+    }
+
+    /// The receiver breaks.
+    fn breaks(&self, status: u16) {
+        self.receiver.answer_with(move |_| Answer::status(status).body("the receiver is broken"));
+    }
+
+    /// The receiver works again.
+    fn works(&self) {
+        self.receiver.answer_with(|_| Answer::status(200).body("thank you"));
+    }
+
+    /// Waits until so many failures of a webhook are written down.
+    async fn failed(&self, webhook: &WebhookDetails, attempts: i64) {
+        let mut seen = 0;
+        for _ in 0..1_000 {
+            seen = ops::get(&self.site.app, &self.site.ann, webhook.id).await.unwrap().failing_attempts;
+            if seen >= attempts {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{seen} of {attempts} failures are written down");
+    }
+
+    /// Something happens in the workspace.
+    async fn happens(&self, event_type: EventType) {
+        self.site.happens(event_type).await;
+    }
+}
+
+/// The type of the event that was received.
+fn event_type(received: &Received) -> String {
+    received.json()["type"].as_str().unwrap().to_owned()
+}
+
+/// Whether a request was signed with this secret (`whsec_…`), as Standard Webhooks says.
+fn is_signed_with(received: &Received, secret: &str) -> bool {
+    let header = |name| received.header(name).unwrap_or_default();
+    let secret: Secret = secret.parse().unwrap();
+    let time: i64 = header(sign::TIMESTAMP_HEADER).parse().unwrap();
+    let expected = sign::v1(&secret, header(sign::ID_HEADER), time, &received.body);
+    header(sign::SIGNATURE_HEADER).split(' ').any(|signature| signature == expected)
 }

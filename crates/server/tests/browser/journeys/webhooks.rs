@@ -2,41 +2,17 @@
 
 use std::time::Duration;
 
-use bellwire::ops::webhooks::{self, NewWebhook, WebhookDetails};
-use bellwire_core::{
-    catalogue::{EventType, EventTypes},
-    text::Description,
-    webhook_url::WebhookUrl,
-};
+use bellwire::ops::webhooks;
+use bellwire_core::{catalogue::EventType, text::Reason};
 
-use super::{Journey, journey};
-use crate::support::{
-    site::DEACTIVATE_AFTER,
-    webdriver::{Key, Kind},
-};
+use thirtyfour::Key;
+
+use super::{Journey, TOAST, event_type, is_signed_with, journey};
+use crate::{site::DEACTIVATE_AFTER, webdriver::Kind};
 
 const FIRST_ROW: &str = ".webhooks tbody tr:first-child";
-const TOAST: &str = "#toasts-status .toast";
 
 impl Journey {
-    /// Makes a webhook as a program would, a second after the one before.
-    async fn webhook(&self, url: &str, event_types: &[&str]) -> WebhookDetails {
-        self.site.pass(Duration::from_secs(1));
-        let new = NewWebhook {
-            url: WebhookUrl::parse(url).unwrap(),
-            event_types: EventTypes::parse(event_types.iter().copied()).unwrap(),
-            description: Description::parse("").unwrap(),
-            headers: Vec::new(),
-            rate_limit: None,
-        };
-        webhooks::create(&self.site.app, &self.site.ann, new).await.unwrap().0
-    }
-
-    /// Something happens in the workspace.
-    async fn happens(&self, event_type: EventType) {
-        self.site.happens(event_type).await;
-    }
-
     /// The URLs in the list, from the top.
     async fn urls(&self) -> Vec<String> {
         let script = "return [...document.querySelectorAll('.webhooks tbody .url')].map((it) => it.title)";
@@ -46,7 +22,7 @@ impl Journey {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn view_webhook_details() {
-    journey(Kind::default(), async |it: &Journey| {
+    journey(Kind::DESK, async |it: &Journey| {
         let browser = &it.browser;
         browser.open("/webhooks").await;
         browser.says("main", "No webhooks yet").await;
@@ -55,7 +31,7 @@ async fn view_webhook_details() {
         browser.open("/webhooks").await;
         let chips = browser.texts(&format!("{FIRST_ROW} .chip")).await;
         assert_eq!(chips, ["Users", "Roles"]);
-        browser.says(&format!("{FIRST_ROW} td.lead"), "https://hooks.example.com/a").await;
+        browser.has(&format!("{FIRST_ROW} .url"), "title", "https://hooks.example.com/a").await;
         browser.says(&format!("{FIRST_ROW} td[data-label=Owner]"), "Ann Lee").await;
         browser.has(&format!("{FIRST_ROW} time"), "datetime", "2026-11-23T09:00:01Z").await;
         browser.has(&format!("{FIRST_ROW} time"), "title", "2026-11-23 09:00:01 UTC").await;
@@ -68,7 +44,7 @@ async fn view_webhook_details() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn copy_a_webhook_id_by_clicking_the_icon_in_the_url_column() {
-    journey(Kind::default(), async |it: &Journey| {
+    journey(Kind::DESK, async |it: &Journey| {
         let webhook = it.webhook("https://hooks.example.com/a", &["user.*"]).await;
         let browser = &it.browser;
         browser.open("/webhooks").await;
@@ -89,7 +65,7 @@ async fn copy_a_webhook_id_by_clicking_the_icon_in_the_url_column() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sort_by_clicking_the_column_names() {
-    journey(Kind::default(), async |it: &Journey| {
+    journey(Kind::DESK, async |it: &Journey| {
         let (b, c, a) = ("https://b.example.com/", "https://c.example.com/", "https://a.example.com/");
         for url in [b, c, a] {
             it.webhook(url, &["user.*"]).await;
@@ -125,7 +101,7 @@ async fn sort_by_clicking_the_column_names() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn create_webhook() {
-    journey(Kind::default(), async |it: &Journey| {
+    journey(Kind::DESK, async |it: &Journey| {
         let browser = &it.browser;
         browser.open("/webhooks").await;
         browser.click("#create").await;
@@ -141,7 +117,7 @@ async fn create_webhook() {
         browser.has("dialog #description", "value", "Offboarding").await;
         browser.picture("create-refused").await;
         // A whole group, less one.
-        browser.fill("dialog #url", &it.receiver.url).await;
+        browser.fill("dialog #url", &it.receiver.url()).await;
         browser.click("dialog #group-users .all").await;
         browser.click("dialog #group-users input[value='user.left']").await;
         let box_of_group =
@@ -154,29 +130,27 @@ async fn create_webhook() {
         browser.click("dialog .dialog-foot .primary").await;
         browser.gone("dialog").await;
         browser.says(TOAST, "Webhook created.").await;
-        browser.says(&format!("{FIRST_ROW} td.lead"), &it.receiver.url).await;
+        browser.has(&format!("{FIRST_ROW} .url"), "title", &it.receiver.url()).await;
         browser.has(&format!("{FIRST_ROW} .switch"), "aria-checked", "true").await;
         browser.has(&format!("{FIRST_ROW} .chip"), "title", "Users: 6 of 7 event types").await;
         browser.picture("created").await;
         // It receives what was selected, and nothing else.
         it.happens(EventType::USER_LEFT).await;
         it.happens(EventType::USER_BLOCKED).await;
-        let seen = it.receiver.has(1).await;
-        assert_eq!(seen[0].event_type(), "user.blocked");
+        let seen = it.receiver.wait_for(1).await;
+        assert_eq!(event_type(&seen[0]), "user.blocked");
         // The message leads to the secret that signs.
         browser.click(&format!("{TOAST} a")).await;
         let secret = browser.see("dialog .secret code").await.text().await.unwrap();
-        let verifier = standardwebhooks::Webhook::new(&secret).unwrap();
-        let _ = verifier;
-        assert!(it.receiver.seen()[0].headers["webhook-signature"].to_str().unwrap().starts_with("v1,"));
+        assert!(is_signed_with(&seen[0], &secret), "the secret that is shown signs");
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn change_webhook_status_and_see_the_reason_for_it() {
-    journey(Kind::default(), async |it: &Journey| {
-        let webhook = it.webhook(&it.receiver.url, &["user.*"]).await;
+    journey(Kind::DESK, async |it: &Journey| {
+        let webhook = it.webhook(&it.receiver.url(), &["user.*"]).await;
         let browser = &it.browser;
         browser.open("/webhooks").await;
         browser.gone(".dot").await;
@@ -198,9 +172,9 @@ async fn change_webhook_status_and_see_the_reason_for_it() {
         browser.says("dialog", "2 events were missed while it was off.").await;
         browser.picture("reason-manual").await;
         // A test reaches it all the same.
-        browser.click("dialog button[form=test-form]").await;
+        browser.click("dialog form[action$='/test'] button").await;
         browser.says(TOAST, "Test sent.").await;
-        assert_eq!(it.receiver.has(1).await[0].event_type(), "webhook.test");
+        assert_eq!(event_type(&it.receiver.wait_for(1).await[0]), "webhook.test");
         // Turning on asks what to do with what was missed.
         browser.click(&switch).await;
         browser.says("dialog h2", "Activate webhook").await;
@@ -211,16 +185,16 @@ async fn change_webhook_status_and_see_the_reason_for_it() {
         browser.has(&switch, "aria-checked", "true").await;
         browser.gone(".dot").await;
         it.happens(EventType::USER_LEFT).await;
-        let seen = it.receiver.has(2).await;
-        assert_eq!(seen[1].event_type(), "user.left");
+        let seen = it.receiver.wait_for(2).await;
+        assert_eq!(event_type(&seen[1]), "user.left");
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn edit_webhook() {
-    journey(Kind::default(), async |it: &Journey| {
-        let webhook = it.webhook(&it.receiver.url, &["users.*", "invite.created"]).await;
+    journey(Kind::DESK, async |it: &Journey| {
+        let webhook = it.webhook(&it.receiver.url(), &["users.*", "invite.created"]).await;
         let browser = &it.browser;
         browser.open("/webhooks").await;
         let edit = format!("#edit-{}", webhook.id);
@@ -231,7 +205,7 @@ async fn edit_webhook() {
         browser.picture("row-hovered").await;
         browser.click(&edit).await;
         browser.says("dialog h2", "Modify webhook").await;
-        browser.has("dialog #url", "value", &it.receiver.url).await;
+        browser.has("dialog #url", "value", &it.receiver.url()).await;
         browser.until("return document.querySelector('#group-users [data-all]').checked", vec![]).await;
         browser.picture("modify").await;
         browser.click("dialog #group-users .all").await;
@@ -242,17 +216,17 @@ async fn edit_webhook() {
         assert_eq!(browser.texts(&format!("{FIRST_ROW} .chip")).await, ["Invites"]);
         it.happens(EventType::USER_BLOCKED).await;
         it.happens(EventType::INVITE_DELETED).await;
-        let seen = it.receiver.has(1).await;
-        assert_eq!(seen[0].event_type(), "invite.deleted");
+        let seen = it.receiver.wait_for(1).await;
+        assert_eq!(event_type(&seen[0]), "invite.deleted");
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn delete_webhook() {
-    journey(Kind::default(), async |it: &Journey| {
-        let kept = it.webhook("https://kept.example.com/", &["user.*"]).await;
-        let webhook = it.webhook(&it.receiver.url, &["user.*"]).await;
+    journey(Kind::DESK, async |it: &Journey| {
+        it.webhook("https://kept.example.com/", &["user.*"]).await;
+        let webhook = it.webhook(&it.receiver.url(), &["user.*"]).await;
         let browser = &it.browser;
         browser.open("/webhooks").await;
         let trash = format!("#delete-{}", webhook.id);
@@ -262,7 +236,7 @@ async fn delete_webhook() {
         browser.is_shown(&trash, true).await;
         browser.click(&trash).await;
         browser.says("dialog h2", "Delete webhook").await;
-        browser.says("dialog", &it.receiver.url).await;
+        browser.says("dialog", &it.receiver.url()).await;
         browser.picture("delete").await;
         // Cancel changes nothing.
         browser.click("dialog .dialog-foot a").await;
@@ -279,24 +253,29 @@ async fn delete_webhook() {
         assert_eq!(it.urls().await, ["https://kept.example.com/"]);
         browser.open(&format!("/webhooks/{}", webhook.id)).await;
         browser.says("h1", "Nothing here").await;
-        let _ = kept;
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_receiver_turns_the_dot_red_and_loses_nothing() {
-    journey(Kind::default(), async |it: &Journey| {
-        let webhook = it.webhook(&it.receiver.url, &["user.*"]).await;
+    journey(Kind::DESK, async |it: &Journey| {
+        let webhook = it.webhook(&it.receiver.url(), &["user.*"]).await;
         let browser = &it.browser;
         browser.open("/webhooks").await;
         it.happens(EventType::USER_JOINED).await;
-        it.receiver.has(1).await;
+        it.receiver.wait_for(1).await;
         // The receiver breaks: the page says so by itself, and when the webhook will be turned off.
-        it.receiver.answers(503);
+        it.breaks(503);
         it.happens(EventType::USER_BLOCKED).await;
-        it.receiver.has(2).await;
+        it.receiver.wait_for(2).await;
         browser.says(".dot", "Failing").await;
+        // Two more tries by the schedule.
+        it.failed(&webhook, 1).await;
+        it.site.pass(Duration::from_secs(10));
+        it.failed(&webhook, 2).await;
+        it.site.pass(Duration::from_secs(600));
+        it.failed(&webhook, 3).await;
         browser.picture("failing").await;
         browser.click(".dot").await;
         browser.says("dialog h2", "Why is this webhook failing?").await;
@@ -307,7 +286,7 @@ async fn a_broken_receiver_turns_the_dot_red_and_loses_nothing() {
         it.site.pass(DEACTIVATE_AFTER);
         browser.has(&format!("#status-{}", webhook.id), "aria-checked", "false").await;
         browser.says(".status-word", "Inactive").await;
-        let failed = it.receiver.seen().len();
+        let failed = it.receiver.received().len();
         it.happens(EventType::USER_UNBLOCKED).await;
         it.happens(EventType::USER_LEFT).await;
         browser.click(".dot").await;
@@ -324,19 +303,168 @@ async fn a_broken_receiver_turns_the_dot_red_and_loses_nothing() {
         browser.says(".attempts pre", "the receiver is broken").await;
         browser.picture("delivery-failed").await;
         // The receiver works again: turn it on, and what was missed arrives.
-        it.receiver.answers(200);
+        it.works();
         browser.open("/webhooks").await;
         browser.click(".dot").await;
         browser.click("dialog button[form=activate-form]").await;
         browser.says(TOAST, "Webhook turned on.").await;
         browser.gone(".dot").await;
-        let seen = it.receiver.has(failed + 3).await;
-        let mut arrived: Vec<_> = seen[failed..].iter().map(|seen| seen.event_type()).collect();
+        let seen = it.receiver.wait_for(failed + 3).await;
+        let mut arrived: Vec<_> = seen[failed..].iter().map(event_type).collect();
         arrived.sort();
         assert_eq!(arrived, ["user.blocked", "user.left", "user.unblocked"]);
         browser.open(&format!("/webhooks/{}", webhook.id)).await;
         browser.says(".history", "Every attempt failed for 5 days.").await;
         browser.picture("webhook").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn search_and_filter() {
+    journey(Kind::DESK, async |it: &Journey| {
+        let users = it.webhook("https://users.example.com/", &["user.*"]).await;
+        it.webhook("https://roles.example.com/", &["role.*"]).await;
+        let browser = &it.browser;
+        browser.open("/webhooks").await;
+        browser.fill("#q", "ROLES.example").await;
+        browser.press(Key::Enter + "").await;
+        browser.at("/webhooks?q=ROLES.example").await;
+        assert_eq!(it.urls().await, ["https://roles.example.com/"]);
+        browser.fill("#q", "100%").await;
+        browser.press(Key::Enter + "").await;
+        browser.says("main", "No webhook matches").await;
+        browser.click(".filters .quiet-link").await;
+        browser.at("/webhooks").await;
+        browser.click("#filter-actor_type option[value=users]").await;
+        browser.at("/webhooks?actor_type=users").await;
+        assert_eq!(it.urls().await, ["https://users.example.com/"]);
+        browser.click(&format!("#status-{}", users.id)).await;
+        browser.says(TOAST, "Webhook turned off.").await;
+        // The filter stays while a switch is turned.
+        browser.at("/webhooks?actor_type=users").await;
+        browser.click("#filter-status option[value=active]").await;
+        browser.says("main", "No webhook matches").await;
+        browser.open("/webhooks?status=paused").await;
+        browser.says("main", "No webhook matches").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_follows_what_others_do() {
+    journey(Kind::DESK, async |it: &Journey| {
+        let browser = &it.browser;
+        let webhook = it.webhook(&it.receiver.url(), &["user.*"]).await;
+        browser.open("/webhooks").await;
+        browser.has(&format!("#status-{}", webhook.id), "aria-checked", "true").await;
+        let reason = Reason::parse("We are moving.").unwrap();
+        webhooks::deactivate(&it.site.app, &it.site.ann, webhook.id, reason).await.unwrap();
+        browser.has(&format!("#status-{}", webhook.id), "aria-checked", "false").await;
+        browser.click(".dot").await;
+        browser.says("dialog blockquote", "We are moving.").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keyboard_alone_suffices() {
+    journey(Kind::DESK, async |it: &Journey| {
+        let browser = &it.browser;
+        browser.open("/webhooks").await;
+        browser.script("document.querySelector('#create').focus()").await;
+        browser.press(Key::Enter + "").await;
+        browser.says("dialog h2", "Create webhook").await;
+        browser.focused("url").await;
+        browser.press(it.receiver.url().as_str()).await;
+        // Description, filter, the box of the whole first group.
+        browser.press(Key::Tab + "").await;
+        browser.press(Key::Tab + "").await;
+        browser.press(Key::Tab + "").await;
+        browser.press(" ").await;
+        browser.script("document.querySelector('dialog .dialog-foot .primary').focus()").await;
+        browser.press(Key::Enter + "").await;
+        browser.says(TOAST, "Webhook created.").await;
+        browser.focused("create").await;
+        assert_eq!(browser.texts(&format!("{FIRST_ROW} .chip")).await, ["Users"]);
+        // Escape closes a dialog, and the focus is where it was.
+        browser.script("document.querySelector('.actions a').focus()").await;
+        let edit = browser.script("return document.activeElement.id").await;
+        browser.is_shown(&format!("#{}", edit.as_str().unwrap()), true).await;
+        browser.press(Key::Enter + "").await;
+        browser.says("dialog h2", "Modify webhook").await;
+        browser.press(Key::Escape + "").await;
+        browser.gone("dialog").await;
+        browser.focused(edit.as_str().unwrap()).await;
+        browser.script("document.querySelector('.switch').focus()").await;
+        browser.press(" ").await;
+        browser.says(TOAST, "Webhook turned off.").await;
+        browser.until("return document.activeElement.matches('.switch[aria-checked=false]')", vec![]).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_works_without_the_script() {
+    journey(Kind::WITHOUT_SCRIPTS, async |it: &Journey| {
+        let browser = &it.browser;
+        browser.click("#create").await;
+        browser.at("/webhooks/new").await;
+        browser.fill("#url", "nonsense").await;
+        browser.click("input[value='users.*']").await;
+        browser.click(".dialog-foot .primary").await;
+        browser.see("#url-error").await;
+        browser.has("#url", "value", "nonsense").await;
+        browser.fill("#url", &it.receiver.url()).await;
+        browser.click(".dialog-foot .primary").await;
+        browser.at("/webhooks").await;
+        browser.says(TOAST, "Webhook created.").await;
+        assert_eq!(browser.texts(&format!("{FIRST_ROW} .chip")).await, ["Users"]);
+        browser.click(&format!("{FIRST_ROW} .switch")).await;
+        browser.says(TOAST, "Webhook turned off.").await;
+        it.happens(EventType::USER_BLOCKED).await;
+        browser.click(".dot").await;
+        browser.says("dialog .reason", "It was turned off by hand.").await;
+        browser.click("dialog button[form=activate-form]").await;
+        browser.says(TOAST, "Webhook turned on. The event that it missed is being sent.").await;
+        it.receiver.wait_for(1).await;
+        browser.hover(&format!("{FIRST_ROW} td.lead")).await;
+        browser.click(".actions .danger").await;
+        browser.click("dialog .destructive").await;
+        browser.says(TOAST, "Webhook deleted.").await;
+        browser.says("main", "No webhooks yet").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_narrow_screen_shows_everything() {
+    journey(Kind::PHONE, async |it: &Journey| {
+        let browser = &it.browser;
+        let webhook = it.webhook(&it.receiver.url(), &["users.*", "roles.*", "invite.created"]).await;
+        let long =
+            "https://very-long-subdomain-for-the-sake-of-the-test.eu-central-1.compute.example.net/a/rather/long/path";
+        it.webhook(long, &["*"]).await;
+        it.happens(EventType::USER_BLOCKED).await;
+        it.receiver.wait_for(1).await;
+        let webhook = format!("/webhooks/{}", webhook.id);
+        let pages =
+            [("list", "/webhooks"), ("new", "/webhooks/new"), ("webhook", webhook.as_str()), ("events", "/events")];
+        for (name, path) in pages {
+            browser.open(path).await;
+            browser.see("h1").await;
+            let fits = "return document.documentElement.scrollWidth <= innerWidth";
+            browser.until(fits, vec![]).await;
+            browser.picture(&format!("narrow-{name}")).await;
+        }
+        browser.open("/webhooks").await;
+        // Nobody can hover here: the icons are there.
+        browser.is_shown(".actions a", true).await;
+        browser.click(".switch").await;
+        browser.says(TOAST, "Webhook turned off.").await;
+        browser.click(".dot").await;
+        browser.see("dialog .reason").await;
+        browser.picture("narrow-reason").await;
     })
     .await;
 }

@@ -13,6 +13,8 @@ pub(super) struct Named {
     pub(super) path: Vec<String>,
     /// How many `mod name { … }` of the same file it is in.
     inline: usize,
+    /// Whether one of those is called `tests`.
+    pub(super) in_tests: bool,
 }
 
 impl Named {
@@ -53,8 +55,8 @@ pub(super) fn names(text: &str) -> Vec<Named> {
 struct Reader {
     tokens: Vec<(usize, Token)>,
     at: usize,
-    /// For each inline module that we are in, how many braces were open before its own.
-    inline: Vec<usize>,
+    /// For each inline module that we are in, how many braces were open before its own, and whether it is called `tests`.
+    inline: Vec<(usize, bool)>,
     braces: usize,
     found: Vec<Named>,
 }
@@ -75,7 +77,8 @@ impl Reader {
                 self.tree(&[]);
             }
             Some(Token::Name(name)) if name == "mod" && self.is(2, '{') => {
-                self.inline.push(self.braces);
+                let tests = self.peek(1) == Some(&Token::Name("tests".to_owned()));
+                self.inline.push((self.braces, tests));
                 self.at += 2;
             }
             Some(Token::Name(_)) => self.path(),
@@ -85,9 +88,7 @@ impl Reader {
             }
             Some(Token::Other('}')) => {
                 self.braces = self.braces.saturating_sub(1);
-                if self.inline.last() == Some(&self.braces) {
-                    self.inline.pop();
-                }
+                self.inline.pop_if(|(braces, _)| *braces == self.braces);
                 self.at += 1;
             }
             _ => self.at += 1,
@@ -158,7 +159,8 @@ impl Reader {
 
     fn push(&mut self, path: Vec<String>) {
         let line = self.tokens[self.at - 1].0;
-        self.found.push(Named { line, path, inline: self.inline.len() });
+        let in_tests = self.inline.iter().any(|(_, tests)| *tests);
+        self.found.push(Named { line, path, inline: self.inline.len(), in_tests });
     }
 }
 
@@ -220,7 +222,7 @@ fn block_comment(text: &str) -> usize {
 
 /// The length of the text or character literal that `text` begins with, if it does.
 fn literal(text: &str) -> Option<usize> {
-    let quote = text.find(['"', '\'', '#'])?;
+    let quote = text.find(|c| !matches!(c, 'b' | 'c' | 'r'))?;
     let prefix = &text[..quote];
     if !["", "b", "c", "r", "br", "cr"].contains(&prefix) {
         return None;
@@ -289,6 +291,12 @@ fn comments_and_literals_name_nothing() {
     assert_eq!(paths(r"f('a', '\'', b'\\', '{', 'é') m::n"), ["m::n"]);
     assert_eq!(paths("fn f<'a>(x: &'a a::B, y: &'static c::D)"), ["a::B", "c::D"]);
     assert_eq!(paths("use r#use::a; let b = r#type::c;"), ["r#use::a", "r#type::c"]);
+}
+
+#[test]
+fn tests_are_told_apart() {
+    let found = names("use a; mod tests { use b; mod c { use d; } } mod e { use f; } use g;");
+    assert_eq!(found.iter().map(|name| name.in_tests).collect::<Vec<_>>(), [false, true, true, false, false]);
 }
 
 #[test]

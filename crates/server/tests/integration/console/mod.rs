@@ -1,5 +1,7 @@
 //! The console as a browser sees it: each file follows the paths of the pages.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what fails says so")]
+
 mod browser;
 mod cookies;
 mod guard;

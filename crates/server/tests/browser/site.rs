@@ -21,24 +21,24 @@ use bellwire_core::{
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
-pub const EMAIL: &str = "ann@example.com";
-pub const PASSWORD: &str = "correct horse battery";
+pub(crate) const EMAIL: &str = "ann@example.com";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// How long a webhook may fail.
-pub const DEACTIVATE_AFTER: Duration = Duration::from_hours(5 * 24);
+pub(crate) const DEACTIVATE_AFTER: Duration = Duration::from_hours(5 * 24);
 
 /// A server with Ann Lee, the owner of the workspace Northwind. Its clock stands still until a test moves it.
-pub struct Site {
-    pub app: App,
-    pub url: String,
-    pub ann: Actor,
+pub(crate) struct Site {
+    pub(crate) app: App,
+    pub(crate) url: String,
+    pub(crate) ann: Actor,
     engine: Engine,
     server: JoinHandle<()>,
     _folder: tempfile::TempDir,
 }
 
 impl Site {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -64,11 +64,11 @@ impl Site {
     }
 
     /// Lets time pass.
-    pub fn pass(&self, time: Duration) {
+    pub(crate) fn pass(&self, time: Duration) {
         self.app.clock.advance(time);
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.server.abort();
         self.engine.drain().await;
     }
@@ -90,7 +90,7 @@ async fn furnish(app: &App) -> Actor {
 
 impl Site {
     /// Something happens in the workspace: an event of this type, with the data of the catalogue's example.
-    pub async fn happens(&self, event_type: EventType) {
+    pub(crate) async fn happens(&self, event_type: EventType) {
         let new = NewPublish {
             event_type,
             data: serde_json::value::to_raw_value(&event_type.entry().example_data()).unwrap(),

@@ -24,21 +24,37 @@ pub(crate) struct Browser {
     driver: WebDriver,
     /// Of the driver.
     url: Url,
-    profile: TempDir,
+    _profile: TempDir,
+}
+
+/// What kind of browser.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    /// The page area, in CSS pixels.
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// A screen that is touched instead of a mouse that can hover.
+    pub(crate) touch: bool,
+    /// Whether it runs scripts.
+    pub(crate) scripts: bool,
+}
+
+impl Kind {
+    /// As most desks have.
+    pub(crate) const DESK: Self = Self { width: 1280, height: 900, touch: false, scripts: true };
+    /// As narrow as it gets.
+    pub(crate) const PHONE: Self = Self { width: 360, height: 740, touch: true, scripts: true };
+    /// A desk where scripts are turned off.
+    pub(crate) const WITHOUT_SCRIPTS: Self = Self { scripts: false, ..Self::DESK };
 }
 
 impl Browser {
-    /// Starts a browser with a window as wide and high as most desks have.
-    pub(crate) async fn start() -> Self {
-        Self::with_window(1280, 900).await
-    }
-
-    /// Starts a browser with a page area of this size, in CSS pixels.
+    /// Starts a browser of this kind.
     ///
     /// # Panics
     ///
     /// When no driver is named, and when the browser does not start.
-    pub(crate) async fn with_window(width: u32, height: u32) -> Self {
+    pub(crate) async fn of(kind: Kind) -> Self {
         let url = env::var("BELLWIRE_TEST_WEBDRIVER_URL").expect("run scripts/test, which starts chromedriver");
         let url = Url::parse(&url).expect("BELLWIRE_TEST_WEBDRIVER_URL is a URL");
         let profile = tempfile::Builder::new().prefix("bellwire-browser-").tempdir().expect("a temporary folder");
@@ -58,11 +74,19 @@ impl Browser {
         ] {
             wanted.add_arg(argument).expect("an argument is text");
         }
+        if !kind.touch {
+            // A machine without a mouse would count as a screen that is touched, where everything is shown without hovering.
+            let mouse = "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4";
+            wanted.add_arg(&format!("--blink-settings={mouse}")).expect("an argument is text");
+        }
+        let scripts = if kind.scripts { 1 } else { 2 };
+        let settings = json!({"profile.managed_default_content_settings.javascript": scripts});
+        wanted.add_experimental_option("prefs", settings).expect("an option is JSON");
         // A window cannot be narrower than 500 pixels, and the page has less than its height. A page area can be any size.
-        let area = json!({"width": width, "height": height, "pixelRatio": 1, "mobile": false, "touch": false});
+        let area = json!({"width": kind.width, "height": kind.height, "pixelRatio": 1, "mobile": kind.touch, "touch": kind.touch});
         wanted.add_experimental_option("mobileEmulation", json!({"deviceMetrics": area})).expect("an option is JSON");
         let driver = WebDriver::new(url.as_str(), wanted).await.expect("the browser starts");
-        Self { driver, url, profile }
+        Self { driver, url, _profile: profile }
     }
 
     /// Keeps a picture of the window as `NAME.png` in the folder `BELLWIRE_TEST_SCREENSHOTS`; does nothing without one.
