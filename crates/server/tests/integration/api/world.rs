@@ -150,7 +150,8 @@ impl Answer {
 }
 
 /// What snapshots don't show, because it is random.
-pub(super) const HIDDEN: [(&str, &str); 5] = [
+pub(super) const HIDDEN: [(&str, &str); 6] = [
+    (r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT", "…"),
     (r"\b([a-z]+)_[0-7][0-9a-hjkmnp-tv-z]{25}\b", "${1}_…"),
     (r"whsec_[A-Za-z0-9+/=]+", "whsec_…"),
     (r"\bbw_[A-Za-z0-9_-]+", "bw_…"),
