@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use bellwire::clock::Clock;
 use thirtyfour::{By, TypingData, WebElement, prelude::ElementQueryable};
 
-use crate::webdriver::{Browser, Kind};
+use crate::{
+    site::Site,
+    webdriver::{Browser, Kind},
+};
 
 /// How long something may take to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -15,12 +19,13 @@ const TRIES: u32 = 600;
 pub(crate) struct Page {
     browser: Browser,
     site: String,
+    clock: Clock,
 }
 
 impl Page {
     /// A new browser.
-    pub(crate) async fn of(site: &str, kind: Kind) -> Self {
-        Self { browser: Browser::of(kind).await, site: site.to_owned() }
+    pub(crate) async fn of(site: &Site, kind: Kind) -> Self {
+        Self { browser: Browser::of(kind).await, site: site.url.clone(), clock: site.app.clock.clone() }
     }
 
     /// Ends the browser.
@@ -54,6 +59,8 @@ impl Page {
             {
                 return;
             }
+            // A little time passes for the server too: it tells open pages of changes a few times a second.
+            self.clock.advance(Duration::from_millis(10));
             tokio::time::sleep(AGAIN).await;
         }
         let (path, text) = (self.path().await, self.text("body").await);

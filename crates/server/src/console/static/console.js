@@ -43,9 +43,10 @@
     for (const id of ["toasts-status", "toasts-alert"]) {
       const arrived = page.getElementById(id);
       if (!arrived) continue;
-      // Success messages of an earlier act give way; errors stay until they are dismissed.
-      if (id === "toasts-status") byId(id).replaceChildren();
-      byId(id).append(...arrived.querySelectorAll(".toast"));
+      const toasts = arrived.querySelectorAll(".toast");
+      // Success messages of an earlier act give way to new ones; errors stay until they are dismissed.
+      if (id === "toasts-status" && toasts.length > 0) byId(id).replaceChildren();
+      byId(id).append(...toasts);
     }
     letGo();
   };
@@ -273,12 +274,14 @@
         clearTimeout(soon);
         soon = setTimeout(refresh, 300);
       });
+      // What changed between the page and this moment, or while there was no connection, nobody told.
+      source.addEventListener("open", () => { if (dialog()) missed = true; else refresh(); });
     };
     const close = () => { source?.close(); source = null; };
     if (!document.hidden) open();
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) { close(); return; }
-      if (!source) { open(); if (dialog()) missed = true; else refresh(); }
+      if (!source) open();
     });
     addEventListener("pagehide", close);
     addEventListener("pageshow", (event) => { if (event.persisted && !source && !document.hidden) open(); });

@@ -31,7 +31,7 @@ struct Journey {
 /// Runs a journey, and takes everything down afterwards however it ended.
 async fn journey(kind: Kind, walk: impl AsyncFnOnce(&Journey)) {
     let site = Site::start().await;
-    let browser = Page::of(&site.url, kind).await;
+    let browser = Page::of(&site, kind).await;
     let receiver = Receiver::start().await;
     receiver.answer_with(|_| Answer::status(200).body("thank you"));
     let journey = Journey { site, browser, receiver };
