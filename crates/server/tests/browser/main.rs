@@ -1,12 +1,10 @@
 //! The console in a real browser: Chromium without a window, over WebDriver, against a server, an engine and receivers that
 //! live in the test. `scripts/test` starts the driver.
 
-#![allow(clippy::unwrap_used, reason = "all of it is a test: whatever is missing ends it")]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
 
 #[path = "../support/mod.rs"]
 mod support;
-
-#![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
 
 mod journeys;
 mod page;
