@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use bellwire::clock::Clock;
-use thirtyfour::{By, TypingData, WebElement, prelude::ElementQueryable};
+use thirtyfour::{By, TypingData, WebElement};
 
 use crate::{
     site::Site,
     webdriver::{Browser, Kind},
 };
 
-/// How long something may take to appear.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Something may take 20 seconds or so to appear.
 const AGAIN: Duration = Duration::from_millis(30);
 const TRIES: u32 = 600;
 
@@ -72,16 +71,19 @@ impl Page {
         self.browser.execute(script, vec![]).await.unwrap().json().clone()
     }
 
-    /// The first element that can be seen.
+    /// The first element that can be seen. The page may be replaced while it is looked at.
     pub(crate) async fn see(&self, css: &str) -> WebElement {
-        let found = self.browser.query(By::Css(css)).wait(PATIENCE, AGAIN).and_displayed().first().await;
-        match found {
-            Ok(element) => element,
-            Err(error) => {
-                let (path, text) = (self.path().await, self.browser.source().await.unwrap_or_default());
-                panic!("{css} can't be seen at {path}: {error}\n{text}")
+        for _ in 0..TRIES {
+            let found = self.browser.find_all(By::Css(css)).await.unwrap_or_default();
+            for element in found {
+                if element.is_displayed().await.unwrap_or(false) {
+                    return element;
+                }
             }
+            tokio::time::sleep(AGAIN).await;
         }
+        let (path, text) = (self.path().await, self.text("body").await);
+        panic!("{css} can't be seen at {path}:\n{text}");
     }
 
     /// Waits until nothing of this can be seen.
