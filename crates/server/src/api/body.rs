@@ -117,12 +117,29 @@ pub(super) fn field_error(path: &str, message: &str) -> ApiError {
         (field, format!("is not known here: {known}"))
     } else if let Some((name, _)) = quoted("duplicate field `") {
         (inside(name), "must be given once only".to_owned())
-    } else if message.starts_with("invalid digit") {
-        (parent.to_owned(), "must be a whole number".to_owned())
     } else {
-        (parent.to_owned(), message.replace('`', "").replace("unknown variant", "unknown value"))
+        (parent.to_owned(), plain(message))
     };
     Error::Invalid(vec![FieldError { field, message }]).into()
+}
+
+/// What serde says, in words that need no knowledge of this program.
+fn plain(message: &str) -> String {
+    const NUMBER: &str = "a whole number, 0 or more";
+    let message = message.replace('`', "").replace("unknown variant", "unknown value");
+    if message.starts_with("invalid digit") {
+        return format!("must be {NUMBER}");
+    }
+    let wrong = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    let Some((found, expected)) = wrong.and_then(|wrong| wrong.split_once(", expected ")) else { return message };
+    let expected = match expected {
+        "u32" | "u64" => NUMBER,
+        "a map" => "a JSON object",
+        "a sequence" => "a list",
+        _ if expected.starts_with("struct ") => "a JSON object",
+        _ => expected,
+    };
+    format!("must be {expected}, not {found}")
 }
 
 #[cfg(test)]
@@ -164,7 +181,7 @@ mod tests {
         insta::assert_snapshot!(errors("{}"), @"name: is missing");
         insta::assert_snapshot!(errors("[1]"), @"body: must be a JSON object");
         insta::assert_snapshot!(errors("5"), @"body: must be a JSON object");
-        insta::assert_snapshot!(errors(r#"{"name": 5}"#), @"name: invalid type: integer 5, expected a string");
+        insta::assert_snapshot!(errors(r#"{"name": 5}"#), @"name: must be a string, not integer 5");
         insta::assert_snapshot!(errors(r#"{"name": " "}"#), @"name: must not be empty");
         insta::assert_snapshot!(errors(r#"{"name": "a", "colour": 1}"#), @"colour: is not known here: expected name or events");
         insta::assert_snapshot!(errors(r#"{"name": "a", "name": "b"}"#), @"name: must be given once only");

@@ -170,8 +170,8 @@ mod tests {
         assert_eq!((fine.limit, fine.order), (Some(7), Some(Order::Desc)));
         assert_eq!(fine.since.unwrap().to_string(), "2026-11-23T09:00:00.000000Z");
         let error = |text: &str| query::<Parameters>(text).unwrap_err().to_string();
-        insta::assert_snapshot!(error("limit=x"), @"limit: must be a whole number");
-        insta::assert_snapshot!(error("limit=-1"), @"limit: must be a whole number");
+        insta::assert_snapshot!(error("limit=x"), @"limit: must be a whole number, 0 or more");
+        insta::assert_snapshot!(error("limit=-1"), @"limit: must be a whole number, 0 or more");
         insta::assert_snapshot!(error("colour=red"), @"colour: is not known here: expected one of limit, order, since");
         insta::assert_snapshot!(error("order=up"), @"order: unknown value up, expected asc or desc");
         insta::assert_snapshot!(error("limit=1&limit=2"), @"limit: must be given once only");

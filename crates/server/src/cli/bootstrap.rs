@@ -43,3 +43,36 @@ pub async fn run(app: &App, args: Bootstrap, input: impl BufRead, mut output: im
     let made = setup::bootstrap(app, workspace, owner_email, owner_name, password).await?;
     writeln!(output, "{}", serde_json::to_string(&made)?).map_err(|error| Error::Internal(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ops::{api_keys, sign_in::sign_in},
+        testing::{PASSWORD, app, code},
+    };
+
+    #[tokio::test]
+    async fn the_command_prints_json_and_reads_the_password_from_its_input() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: Bootstrap,
+        }
+        let line = ["x", "--workspace", "Acme", "--owner-email", "Ann@Example.com", "--owner-name", "Ann Lee"];
+        assert!(<Line as clap::Parser>::try_parse_from(line).is_err(), "the password must be asked for");
+        let line = line.into_iter().chain(["--password-stdin"]);
+        let args = <Line as clap::Parser>::try_parse_from(line).ok().unwrap().args;
+
+        let (app, _signals, _folder) = app().await;
+        let mut output = Vec::new();
+        let short = run(&app, args.clone(), &b"short\n"[..], &mut output).await;
+        assert_eq!((code(short), output.as_slice()), ("invalid", &b""[..]));
+        run(&app, args, format!("{PASSWORD}\r\nmore").as_bytes(), &mut output).await.unwrap();
+        let made: serde_json::Value = serde_json::from_slice(&output).unwrap();
+        let key = api_keys::authenticate(&app, made["api_key"].as_str().unwrap()).await.unwrap();
+        assert_eq!(made["workspace_id"], key.workspace.to_string());
+        assert!(made["user_id"].as_str().unwrap().starts_with("usr_"));
+        assert!(sign_in(&app, "ann@example.com", PASSWORD, None).await.is_ok());
+    }
+}

@@ -62,7 +62,7 @@ const WEBHOOKS: [(&str, &[&str], &str); 5] = [
 
 /// Serve a workspace in which much happens, to look at
 #[derive(Args, Clone, Debug)]
-pub struct Demo {
+pub(super) struct Demo {
     /// How long to wait between two events
     #[arg(long, default_value = "700ms", value_parser = humantime::parse_duration)]
     pause: Duration,
@@ -72,7 +72,7 @@ pub struct Demo {
 ///
 /// # Errors
 /// With a sentence for the operator.
-pub async fn run(demo: Demo, mut config: Config) -> Result<(), String> {
+pub(super) async fn run(demo: Demo, mut config: Config) -> Result<(), String> {
     let folder = std::env::temp_dir().join(format!("bellwire-demo-{}", std::process::id()));
     std::fs::create_dir_all(&folder).map_err(|error| format!("can't make {}: {error}", folder.display()))?;
     config.database_url = format!("sqlite:{}", folder.join("demo.db").display());
@@ -93,7 +93,7 @@ async fn serve_and_play(demo: &Demo, config: Config) -> Result<(), String> {
     println!("Bellwire serves a demo on {}", server.app.config.public_url());
     println!("Sign in as {EMAIL} with the password: {PASSWORD}");
     let play = tokio::spawn(play(server.app.clone(), cast, demo.pause));
-    told.to_stop().await;
+    told.stop().await;
     play.abort();
     server.stop().await;
     Ok(())

@@ -126,7 +126,7 @@ pub async fn run(config: Config) -> Result<(), String> {
             return Err(format!("can't read the database: {error}"));
         }
     }
-    told.to_stop().await;
+    told.stop().await;
     tracing::info!("stopping");
     server.stop().await;
     Ok(())
@@ -214,7 +214,7 @@ impl Told {
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    pub(super) async fn to_stop(&mut self) {
+    pub(super) async fn stop(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

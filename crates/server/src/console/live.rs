@@ -1,7 +1,7 @@
 //! `GET /live`: tells open pages that something they show has changed (server-sent events).
 //!
 //! Only the name of what changed is sent; the page then loads itself again, with all the checks of loading. A stream ends
-//! when its session does: that is looked at every [`CHECK`]. Who lags behind is told that everything changed.
+//! when the process is about to, and when its session does: that is looked at every [`CHECK`]. Who lags behind is told that everything changed.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -77,8 +77,9 @@ impl Listener {
             if let Some(topic) = self.waiting.pop() {
                 return Some(topic);
             }
-            let clock = self.app.clock.clone();
+            let (clock, app) = (self.app.clock.clone(), self.app.clone());
             tokio::select! {
+                () = app.stopped() => return None,
                 change = self.changes.recv() => match change {
                     Ok(change) if change.workspace == self.workspace => self.waiting.push(change.topic),
                     Ok(_) => {}

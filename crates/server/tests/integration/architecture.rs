@@ -41,9 +41,9 @@ const ONLY: &[(&str, &[&str])] = &[
     ("rusqlite", &["db"]),
     ("tokio_postgres", &["db"]),
     ("deadpool_postgres", &["db"]),
-    // `listen` and `serve` answer connections and open none to a webhook.
-    ("hyper", &["delivery", "cli/listen", "cli/serve"]),
-    ("hyper_util", &["delivery", "cli/listen", "cli/serve"]),
+    // `listen`, `serve` and the receiver of `demo` answer connections and open none to a webhook.
+    ("hyper", &["delivery", "cli/listen", "cli/serve", "cli/demo"]),
+    ("hyper_util", &["delivery", "cli/listen", "cli/serve", "cli/demo"]),
     ("tokio_rustls", &["delivery"]),
 ];
 

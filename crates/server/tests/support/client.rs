@@ -11,16 +11,16 @@ use tokio::net::TcpStream;
 
 /// Speaks to one server with one API key.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub(crate) struct Client {
     /// Where.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Who.
-    pub key: String,
+    pub(crate) key: String,
 }
 
 impl Client {
     /// One exchange on a connection of its own. An error means that no complete answer came.
-    pub async fn request(&self, method: &str, path: &str, body: &Value) -> Result<(StatusCode, Value), String> {
+    pub(crate) async fn request(&self, method: &str, path: &str, body: &Value) -> Result<(StatusCode, Value), String> {
         let say = |what: &'static str| move |error: &dyn std::fmt::Display| format!("{what}: {error}");
         let stream = TcpStream::connect(self.address).await.map_err(|error| say("connect")(&error))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))

@@ -259,7 +259,9 @@
       const page = parse(await answer.text());
       // Nothing may be taken from under the reader's hands.
       if (dialog() || main().querySelector("input:focus, textarea:focus, select:focus")) missed = true;
-      else if (ours === fresh && page.getElementById("main")?.innerHTML !== seen) takeOver(page, location.href);
+      // Another page came in between, and may have been made before the change.
+      else if (ours !== fresh) soon = setTimeout(refresh, 300);
+      else if (page.getElementById("main")?.innerHTML !== seen) takeOver(page, location.href);
     } catch { /* the next change tries again */ }
   };
   const listen = () => {

@@ -30,7 +30,7 @@ async fn an_exchange_ends_at_its_deadline() {
     let hanging = Receiver::start(|_| Reply::Hang).await;
     let dripping = receiver::raw(|mut stream, _| async move {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nab").await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     })
     .await;
     let limits = Limits { connect: Duration::from_millis(100), exchange: Duration::from_millis(100) };

@@ -2,7 +2,6 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    cli,
     ops::sign_in::sign_in,
     testing::{PASSWORD, World, actor, app, bootstrap, code},
 };
@@ -81,28 +80,4 @@ async fn the_beginning_is_told_as_it_is() {
         assert_eq!(actor, json!({"type": "system", "id": null, "name": "Bellwire"}));
     }
     assert!(made.api_key.starts_with("bw_"));
-}
-
-#[tokio::test]
-async fn the_command_prints_json_and_reads_the_password_from_its_input() {
-    #[derive(clap::Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: cli::bootstrap::Bootstrap,
-    }
-    let line = ["x", "--workspace", "Acme", "--owner-email", "Ann@Example.com", "--owner-name", "Ann Lee"];
-    assert!(<Line as clap::Parser>::try_parse_from(line).is_err(), "the password must be asked for");
-    let line = line.into_iter().chain(["--password-stdin"]);
-    let args = <Line as clap::Parser>::try_parse_from(line).ok().unwrap().args;
-
-    let (app, _signals, _folder) = app().await;
-    let mut output = Vec::new();
-    let short = cli::bootstrap::run(&app, args.clone(), &b"short\n"[..], &mut output).await;
-    assert_eq!((code(short), output.as_slice()), ("invalid", &b""[..]));
-    cli::bootstrap::run(&app, args, format!("{PASSWORD}\r\nmore").as_bytes(), &mut output).await.unwrap();
-    let made: serde_json::Value = serde_json::from_slice(&output).unwrap();
-    let key = api_keys::authenticate(&app, made["api_key"].as_str().unwrap()).await.unwrap();
-    assert_eq!(made["workspace_id"], key.workspace.to_string());
-    assert!(made["user_id"].as_str().unwrap().starts_with("usr_"));
-    assert!(sign_in(&app, "ann@example.com", PASSWORD, None).await.is_ok());
 }

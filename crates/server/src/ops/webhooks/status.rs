@@ -93,14 +93,14 @@ pub async fn turn_off(
     tx: &mut Tx<'_>,
     id: WebhookId,
     code: StatusCode,
-    message: &str,
+    message: impl Into<String> + Send,
     evidence: Option<Evidence>,
 ) -> Result<bool, Error> {
     let Some(record) = db::webhooks::get(tx.conn, tx.workspace, id).await? else { return Ok(false) };
     if record.status == Status::Inactive {
         return Ok(false);
     }
-    let reason = StatusReason { code, message: message.to_owned(), at: tx.now, by: tx.actor().clone(), evidence };
+    let reason = StatusReason { code, message: message.into(), at: tx.now, by: tx.actor().clone(), evidence };
     // Two nodes may have seen it active: only one of them changes it.
     if !db::webhooks::deactivate(tx.conn, id, &reason).await? {
         return Ok(false);

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::world::worlds;
+use super::world::{world, worlds};
 
 #[tokio::test]
 async fn the_document_and_its_page_are_served() {
-    let world = worlds().await.remove(0);
+    let world = world().await;
     let document = world.send("GET", "/api/v1/openapi.json", &[], "").await;
     assert_eq!(document.json(), bellwire::api::openapi::document());
     let page = world.send("GET", "/api/docs", &[], "").await;
@@ -38,7 +38,7 @@ async fn machines_see_that_it_works() {
 
 #[tokio::test]
 async fn every_answer_has_the_security_headers() {
-    let world = worlds().await.remove(0);
+    let world = world().await;
     for path in ["/api/v1/webhooks", "/api/v1/nothing", "/api/docs", "/healthz"] {
         let answer = world.send("GET", path, &[], "").await;
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");

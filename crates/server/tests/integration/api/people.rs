@@ -14,14 +14,50 @@ async fn role(world: &World, name: &str) -> String {
 async fn users_are_seen_and_renamed() {
     for world in worlds().await {
         let path = format!("/api/v1/users/{}", world.acme.user_id);
-        assert_shown!(world.ask("GET", &path, Value::Null).await, @"");
+        assert_shown!(world.ask("GET", &path, Value::Null).await, @r#"
+        200 OK
+        {
+          "id": "usr_…",
+          "email": "ann@example.com",
+          "name": "Ann Lee",
+          "status": "active",
+          "status_reason": null,
+          "roles": [
+            {
+              "id": "role_…",
+              "name": "Owner"
+            }
+          ],
+          "groups": [],
+          "joined_at": "2026-11-23T09:00:00.000000Z",
+          "updated_at": "2026-11-23T09:00:00.000000Z"
+        }
+        "#);
         let renamed = world.ask("PATCH", &path, json!({"name": "Ann Li"})).await;
         assert_eq!(renamed.text("/name"), "Ann Li");
         let list = world.ask("GET", "/api/v1/users?search=ann%20li&sort=name", Value::Null).await.json();
         assert_eq!((list["data"].as_array().unwrap().len(), &list["data"][0]), (1, &renamed.json()));
         // The only owner stays.
-        assert_shown!(world.ask("POST", &format!("{path}/block"), json!({"reason": "left"})).await, @"");
-        assert_shown!(world.ask("DELETE", &format!("{path}?reason=left"), Value::Null).await, @"");
+        assert_shown!(world.ask("POST", &format!("{path}/block"), json!({"reason": "left"})).await, @r#"
+        409 Conflict
+        {
+          "type": "about:blank",
+          "title": "Conflict",
+          "status": 409,
+          "detail": "a workspace needs an active owner: make somebody else an owner first",
+          "code": "last_owner"
+        }
+        "#);
+        assert_shown!(world.ask("DELETE", &format!("{path}?reason=left"), Value::Null).await, @r#"
+        409 Conflict
+        {
+          "type": "about:blank",
+          "title": "Conflict",
+          "status": 409,
+          "detail": "a workspace needs an active owner: make somebody else an owner first",
+          "code": "last_owner"
+        }
+        "#);
         world.server.stop().await;
     }
 }
@@ -30,7 +66,31 @@ async fn users_are_seen_and_renamed() {
 async fn invites_are_made_resent_and_deleted() {
     for world in worlds().await {
         let made = world.ask("POST", "/api/v1/invites", json!({"email": "Sam@Example.com"})).await;
-        assert_shown!(made, @"");
+        assert_shown!(made, @r#"
+        201 Created
+        location: /api/v1/invites/inv_…
+        {
+          "id": "inv_…",
+          "email": "sam@example.com",
+          "status": "pending",
+          "roles": [
+            {
+              "id": "role_…",
+              "name": "Member"
+            }
+          ],
+          "invited_by": {
+            "type": "api_key",
+            "id": "key_…",
+            "name": "Automation"
+          },
+          "created_at": "2026-11-23T09:00:00.000000Z",
+          "expires_at": "2026-11-30T09:00:00.000000Z",
+          "accepted_at": null,
+          "user_id": null,
+          "url": "https://bellwire.example.com/invites/accept/…"
+        }
+        "#);
         let path = format!("/api/v1/invites/{}", made.text("/id"));
         let again = world.ask("POST", "/api/v1/invites", json!({"email": "sam@example.com"})).await;
         assert_eq!(again.status, 409, "{}", again.shown());
@@ -51,11 +111,45 @@ async fn api_keys_act_with_their_roles() {
     for world in worlds().await {
         let member = role(&world, "Member").await;
         let made = world.ask("POST", "/api/v1/api-keys", json!({"name": "Billing", "role_ids": [member]})).await;
-        assert_shown!(made, @"");
+        assert_shown!(made, @r#"
+        201 Created
+        location: /api/v1/api-keys/key_…
+        {
+          "id": "key_…",
+          "name": "Billing",
+          "hint": …,
+          "status": "active",
+          "status_reason": null,
+          "roles": [
+            {
+              "id": "role_…",
+              "name": "Member"
+            }
+          ],
+          "created_by": {
+            "type": "api_key",
+            "id": "key_…",
+            "name": "Automation"
+          },
+          "created_at": "2026-11-23T09:00:00.000000Z",
+          "updated_at": "2026-11-23T09:00:00.000000Z",
+          "last_used_at": null,
+          "secret": "bw_…"
+        }
+        "#);
         let (id, secret) = (made.text("/id"), made.text("/secret"));
         let path = format!("/api/v1/api-keys/{id}");
 
-        assert_shown!(world.ask_as(&secret, "GET", "/api/v1/webhooks", Value::Null).await, @"");
+        assert_shown!(world.ask_as(&secret, "GET", "/api/v1/webhooks", Value::Null).await, @r#"
+        403 Forbidden
+        {
+          "type": "about:blank",
+          "title": "Forbidden",
+          "status": 403,
+          "detail": "your roles don't allow this: it needs the permission webhooks.view",
+          "code": "forbidden"
+        }
+        "#);
         let members = format!("/api/v1/roles/{}/members/{id}", role(&world, "Admin").await);
         assert_eq!(world.ask("PUT", &members, Value::Null).await.status, 204);
         assert_eq!(world.ask_as(&secret, "GET", "/api/v1/webhooks", Value::Null).await.status, 200);
@@ -82,7 +176,22 @@ async fn api_keys_act_with_their_roles() {
 async fn roles_are_seen() {
     for world in worlds().await {
         let member = role(&world, "Member").await;
-        assert_shown!(world.ask("GET", &format!("/api/v1/roles/{member}"), Value::Null).await, @"");
+        assert_shown!(world.ask("GET", &format!("/api/v1/roles/{member}"), Value::Null).await, @r#"
+        200 OK
+        {
+          "id": "role_…",
+          "name": "Member",
+          "description": "Sees the people, groups and roles of the workspace",
+          "built_in": true,
+          "permissions": [
+            "users.view",
+            "groups.view",
+            "roles.view"
+          ],
+          "created_at": "2026-11-23T09:00:00.000000Z",
+          "updated_at": "2026-11-23T09:00:00.000000Z"
+        }
+        "#);
         world.server.stop().await;
     }
 }

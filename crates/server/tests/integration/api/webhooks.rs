@@ -1,5 +1,7 @@
 //! `/api/v1/webhooks`
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::world::{World, assert_shown, worlds};
@@ -22,7 +24,46 @@ async fn a_webhook_is_made_seen_modified_and_deleted() {
             "rate_limit": 20,
         });
         let made = world.ask("POST", "/api/v1/webhooks", body).await;
-        assert_shown!(made, @"");
+        assert_shown!(made, @r#"
+        201 Created
+        location: /api/v1/webhooks/wh_…
+        {
+          "id": "wh_…",
+          "url": "https://hooks.example.com/bellwire",
+          "description": "Offboarding",
+          "event_types": [
+            "user.blocked",
+            "group.created",
+            "group.updated",
+            "group.deleted",
+            "group.member_added",
+            "group.member_removed"
+          ],
+          "actor_types": [
+            "users",
+            "groups"
+          ],
+          "owner": {
+            "type": "api_key",
+            "id": "key_…",
+            "name": "Automation"
+          },
+          "status": "active",
+          "status_reason": null,
+          "health": "unknown",
+          "created_at": "2026-11-23T09:00:00.000000Z",
+          "updated_at": "2026-11-23T09:00:00.000000Z",
+          "headers": [
+            "x-team"
+          ],
+          "rate_limit": 20,
+          "failing_since": null,
+          "failing_attempts": 0,
+          "last_error": null,
+          "will_turn_off_at": null,
+          "secret": "whsec_…"
+        }
+        "#);
         let path = format!("/api/v1/webhooks/{}", made.text("/id"));
         assert_eq!(made.header("location"), path);
 
@@ -32,14 +73,50 @@ async fn a_webhook_is_made_seen_modified_and_deleted() {
         assert_eq!(seen.json(), without_secret);
 
         let patch = json!({"event_types": ["webhook.deactivated"], "rate_limit": null, "headers": {}});
-        assert_shown!(world.ask("PATCH", &path, patch).await, @"");
+        assert_shown!(world.ask("PATCH", &path, patch).await, @r#"
+        200 OK
+        {
+          "id": "wh_…",
+          "url": "https://hooks.example.com/bellwire",
+          "description": "Offboarding",
+          "event_types": [
+            "webhook.deactivated"
+          ],
+          "actor_types": [],
+          "owner": {
+            "type": "api_key",
+            "id": "key_…",
+            "name": "Automation"
+          },
+          "status": "active",
+          "status_reason": null,
+          "health": "unknown",
+          "created_at": "2026-11-23T09:00:00.000000Z",
+          "updated_at": "2026-11-23T09:00:00.000000Z",
+          "headers": [],
+          "rate_limit": null,
+          "failing_since": null,
+          "failing_attempts": 0,
+          "last_error": null,
+          "will_turn_off_at": null
+        }
+        "#);
 
         let list = world.ask("GET", "/api/v1/webhooks?search=hooks.example&status=active", Value::Null).await;
         assert_eq!(list.json()["data"].as_array().unwrap().len(), 1);
         assert_eq!(list.json()["next"], Value::Null);
 
-        assert_shown!(world.ask("DELETE", &path, Value::Null).await, @"");
-        assert_shown!(world.ask("GET", &path, Value::Null).await, @"");
+        assert_shown!(world.ask("DELETE", &path, Value::Null).await, @"204 No Content");
+        assert_shown!(world.ask("GET", &path, Value::Null).await, @r#"
+        404 Not Found
+        {
+          "type": "about:blank",
+          "title": "Not Found",
+          "status": 404,
+          "detail": "there is no such webhook",
+          "code": "not_found"
+        }
+        "#);
         world.server.stop().await;
     }
 }
@@ -48,14 +125,105 @@ async fn a_webhook_is_made_seen_modified_and_deleted() {
 async fn a_webhook_is_turned_off_and_on() {
     for world in worlds().await {
         let path = format!("/api/v1/webhooks/{}", create(&world, "https://a.example.com/").await);
+        let pause = || world.server.app.clock.advance(Duration::from_secs(1));
+        pause();
         let off = world.ask("POST", &format!("{path}/deactivate"), json!({"reason": "moving house"})).await;
-        assert_shown!(off, @"");
+        assert_shown!(off, @r#"
+        200 OK
+        {
+          "id": "wh_…",
+          "url": "https://a.example.com/",
+          "description": "",
+          "event_types": [
+            "user.blocked"
+          ],
+          "actor_types": [
+            "users"
+          ],
+          "owner": {
+            "type": "api_key",
+            "id": "key_…",
+            "name": "Automation"
+          },
+          "status": "inactive",
+          "status_reason": {
+            "code": "manual",
+            "message": "moving house",
+            "at": "2026-11-23T09:00:01.000000Z",
+            "by": {
+              "type": "api_key",
+              "id": "key_…",
+              "name": "Automation"
+            },
+            "evidence": null
+          },
+          "health": "unknown",
+          "created_at": "2026-11-23T09:00:00.000000Z",
+          "updated_at": "2026-11-23T09:00:01.000000Z",
+          "headers": [],
+          "rate_limit": null,
+          "failing_since": null,
+          "failing_attempts": 0,
+          "last_error": null,
+          "will_turn_off_at": null
+        }
+        "#);
+        pause();
         let on = world.ask("POST", &format!("{path}/activate"), json!({"missed": "skip"})).await;
         assert_eq!((on.status.as_u16(), on.json()["status"].as_str()), (200, Some("active")));
         let again = world.ask("POST", &format!("{path}/activate"), Value::Null).await;
         assert_eq!(again.json(), on.json(), "a body isn't needed, and nothing changes twice");
         let changes = world.ask("GET", &format!("{path}/status-changes?order=asc"), Value::Null).await;
-        assert_shown!(changes, @"");
+        assert_shown!(changes, @r#"
+        200 OK
+        {
+          "data": [
+            {
+              "id": "sch_…",
+              "webhook_id": "wh_…",
+              "status": "active",
+              "code": "manual",
+              "message": "Created.",
+              "at": "2026-11-23T09:00:00.000000Z",
+              "by": {
+                "type": "api_key",
+                "id": "key_…",
+                "name": "Automation"
+              },
+              "evidence": null
+            },
+            {
+              "id": "sch_…",
+              "webhook_id": "wh_…",
+              "status": "inactive",
+              "code": "manual",
+              "message": "moving house",
+              "at": "2026-11-23T09:00:01.000000Z",
+              "by": {
+                "type": "api_key",
+                "id": "key_…",
+                "name": "Automation"
+              },
+              "evidence": null
+            },
+            {
+              "id": "sch_…",
+              "webhook_id": "wh_…",
+              "status": "active",
+              "code": "manual",
+              "message": "Turned on; what it missed is skipped.",
+              "at": "2026-11-23T09:00:02.000000Z",
+              "by": {
+                "type": "api_key",
+                "id": "key_…",
+                "name": "Automation"
+              },
+              "evidence": null
+            }
+          ],
+          "next": null
+        }
+        "#);
         world.server.stop().await;
     }
 }
@@ -65,9 +233,23 @@ async fn the_secret_is_shown_and_rotated() {
     for world in worlds().await {
         let path = format!("/api/v1/webhooks/{}", create(&world, "https://a.example.com/").await);
         let first = world.ask("GET", &format!("{path}/secret"), Value::Null).await;
-        assert_shown!(first, @"");
+        assert_shown!(first, @r#"
+        200 OK
+        {
+          "secret": "whsec_…",
+          "old_secret_until": null,
+          "public_key": null
+        }
+        "#);
         let second = world.ask("POST", &format!("{path}/secret/rotate"), json!({"overlap_seconds": 60})).await;
-        assert_shown!(second, @"");
+        assert_shown!(second, @r#"
+        200 OK
+        {
+          "secret": "whsec_…",
+          "old_secret_until": "2026-11-23T09:01:00.000000Z",
+          "public_key": null
+        }
+        "#);
         assert_ne!(first.text("/secret"), second.text("/secret"));
         let third = world.ask("POST", &format!("{path}/secret/rotate"), Value::Null).await;
         assert_eq!(third.text("/old_secret_until"), "2026-11-24T09:00:00.000000Z", "a day when nothing is said");

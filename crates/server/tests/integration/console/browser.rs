@@ -151,7 +151,7 @@ impl Answer {
     }
 
     #[track_caller]
-    pub(super) fn is_silent_about(self, text: &str) -> Self {
+    pub(super) fn keeps_silent_about(self, text: &str) -> Self {
         assert!(!self.body.contains(text), "{text:?} in\n{}", self.body);
         self
     }

@@ -24,7 +24,7 @@ async fn the_set_up_link_works_once() {
         .says("Must not be empty.")
         .says("Must be an e-mail address")
         .says("Ann &#34;A&#34; Lee")
-        .is_silent_about("too short");
+        .keeps_silent_about("too short");
 
     let form = [("token", token), ("workspace", "Acme"), ("name", "Ann Lee"), ("email", "ann@example.com")];
     let form = [&form[..], &[("password", PASSWORD)]].concat();
@@ -61,7 +61,7 @@ async fn the_way_back_never_leaves_the_console() {
         let form = [&ANN[..], &[("return_to", away)]].concat();
         console.browser().post("/sign-in", &form).await.leads_to("/");
         let query = url::form_urlencoded::byte_serialize(away.as_bytes()).collect::<String>();
-        console.browser().get(&format!("/sign-in?return_to={query}")).await.is(200).is_silent_about("evil");
+        console.browser().get(&format!("/sign-in?return_to={query}")).await.is(200).keeps_silent_about("evil");
     }
 }
 
@@ -72,7 +72,7 @@ async fn a_wrong_password_and_an_unknown_address_look_the_same() {
     let mut pages = Vec::new();
     for email in ["ann@example.com", "eve@example.com", "not an address"] {
         let answer = console.browser().post("/sign-in", &[("email", email), ("password", "wrong wrong wrong")]).await;
-        pages.push(answer.is(422).is_silent_about("wrong wrong").body.replace(email, "…"));
+        pages.push(answer.is(422).keeps_silent_about("wrong wrong").body.replace(email, "…"));
     }
     assert!(pages.iter().all(|page| *page == pages[0]), "{pages:?}");
 }
@@ -112,7 +112,11 @@ async fn a_changed_password_ends_the_other_sessions() {
     let mut elsewhere = console.browser();
     elsewhere.post("/sign-in", &ANN).await.leads_to("/");
     let wrong = [("current_password", "not this one at all"), ("new_password", "another good password")];
-    ann.post("/profile/password", &wrong).await.is(422).is_silent_about("not this one").is_silent_about("another good");
+    ann.post("/profile/password", &wrong)
+        .await
+        .is(422)
+        .keeps_silent_about("not this one")
+        .keeps_silent_about("another good");
     ann.post("/profile/password", &[("current_password", PASSWORD), ("new_password", "short")])
         .await
         .is(422)
@@ -137,7 +141,7 @@ async fn a_person_of_two_workspaces_chooses_and_switches() {
         bellwire::password::Password::parse("never used at all").unwrap(),
     );
     let other = other.await.unwrap().workspace_id;
-    let page = ann.get("/users").await.is(200).says("Globex").is_silent_about("Ann of Globex");
+    let page = ann.get("/users").await.is(200).says("Globex").keeps_silent_about("Ann of Globex");
     assert!(page.body.contains(&format!("action=\"/workspaces/{other}/open\"")), "{}", page.body);
 
     let mut again = console.browser();
@@ -149,5 +153,5 @@ async fn a_person_of_two_workspaces_chooses_and_switches() {
 
     let mut sam = console.member(&mut ann).await;
     sam.post(&format!("/workspaces/{other}/open"), &[]).await.is(404);
-    sam.get("/users").await.is(200).is_silent_about("Globex");
+    sam.get("/users").await.is(200).keeps_silent_about("Globex");
 }
