@@ -15,6 +15,7 @@ mod publish;
 mod receiver;
 mod report;
 mod scenario;
+mod usage;
 
 use std::path::PathBuf;
 
@@ -40,6 +41,11 @@ enum Command {
     /// The publisher (started by `run`)
     #[command(hide = true)]
     Publish(publish::Publish),
+    /// Reports use, and prints how many reports a second the server takes
+    Usage(usage::Usage),
+    /// The client of `usage` (started by it)
+    #[command(hide = true)]
+    Report(usage::Report),
 }
 
 #[tokio::main]
@@ -48,6 +54,8 @@ async fn main() -> Result<(), Failure> {
         Command::Run(run) => run.run().await,
         Command::Bare(bare) => bare.run().await,
         Command::Publish(publish) => publish.run().await,
+        Command::Usage(usage) => usage.run().await,
+        Command::Report(report) => report.run().await,
     }
 }
 

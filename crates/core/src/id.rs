@@ -54,10 +54,14 @@ kinds! {
     GroupId = Group, "grp", "group";
     /// `role_…`
     RoleId = Role, "role", "role";
+    /// `own_…`
+    OwnershipOfferId = OwnershipOffer, "own", "ownership offer";
     /// `key_…`
     ApiKeyId = ApiKey, "key", "API key";
     /// `lic_…`
     LicenseId = License, "lic", "license";
+    /// `crd_…`
+    CreditId = Credit, "crd", "credit";
     /// `wh_…`
     WebhookId = Webhook, "wh", "webhook";
     /// `evt_…`

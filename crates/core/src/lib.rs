@@ -8,6 +8,8 @@ pub mod catalogue;
 pub mod delivery;
 pub mod event;
 pub mod id;
+pub mod json;
+pub mod license;
 pub mod permission;
 pub mod retry;
 pub mod sign;

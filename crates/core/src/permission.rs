@@ -69,6 +69,19 @@ permissions! {
     WorkspaceOwn = "workspace.own", "Own the workspace: give and take the Owner role";
 }
 
+/// The text names no permission. The message is meant for the person who sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is no permission: see the matrix of roles for their names")]
+pub struct UnknownPermission;
+
+impl std::str::FromStr for Permission {
+    type Err = UnknownPermission;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.iter().copied().find(|permission| permission.as_str() == text).ok_or(UnknownPermission)
+    }
+}
+
 /// A set of permissions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Permissions(u32);
@@ -88,6 +101,11 @@ impl Permissions {
     /// Whether this set allows all that `other` allows. Nobody can give what they don't have.
     pub const fn covers(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether the set allows nothing.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// The permissions in the set, in order.
@@ -168,6 +186,17 @@ mod tests {
         let [owner, admin, member] = BuiltInRole::ALL.map(BuiltInRole::permissions);
         assert!(owner.covers(admin) && admin.covers(member) && !admin.covers(owner) && !member.covers(admin));
         assert!(!admin.allow(Permission::WorkspaceOwn));
+    }
+
+    #[test]
+    fn names_are_read_exactly() {
+        for permission in Permission::ALL {
+            assert_eq!(permission.as_str().parse(), Ok(*permission));
+        }
+        for other in ["", "users", "users.*", "Users.View", " users.view", "users.view\0"] {
+            assert_eq!(other.parse::<Permission>(), Err(UnknownPermission), "{other}");
+        }
+        assert!(Permissions::default().is_empty() && !BuiltInRole::Member.permissions().is_empty());
     }
 
     #[test]

@@ -50,6 +50,34 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// When the day of this time began, in UTC.
+    #[must_use]
+    pub const fn start_of_day(self) -> Self {
+        Self(self.0.saturating_sub(self.0.rem_euclid(DAY)))
+    }
+
+    /// When the calendar month of this time began, in UTC.
+    #[must_use]
+    pub fn start_of_month(self) -> Self {
+        Self::at_midnight(self.to_utc().first_of_month())
+    }
+
+    /// When the calendar month after the one of this time begins, in UTC; stops at the largest time that text can show.
+    #[must_use]
+    pub fn start_of_next_month(self) -> Self {
+        Self::at_midnight(self.to_utc().first_of_month().saturating_add(jiff::Span::new().months(1)))
+    }
+
+    fn to_utc(self) -> jiff::civil::Date {
+        jiff::tz::Offset::UTC.to_datetime(self.to_jiff()).date()
+    }
+
+    fn at_midnight(date: jiff::civil::Date) -> Self {
+        let time = jiff::tz::Offset::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight()));
+        let nearest = if date.year() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        Self(time.unwrap_or(nearest).as_microsecond())
+    }
+
     /// Reads an RFC 3339 time with an offset or `Z`.
     ///
     /// # Errors
@@ -63,6 +91,9 @@ impl Timestamp {
         jiff::Timestamp::from_microsecond(self.0.clamp(*limits.start(), *limits.end())).unwrap_or_default()
     }
 }
+
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
 
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
@@ -120,6 +151,17 @@ mod tests {
         assert_eq!(Timestamp::from_micros(1).to_string(), "1970-01-01T00:00:00.000001Z");
     }
 
+    #[test]
+    fn days_and_months_begin_at_midnight() {
+        let time = Timestamp::parse("2028-02-29T17:45:12.5Z").unwrap();
+        assert_eq!(time.start_of_day().to_string(), "2028-02-29T00:00:00.000000Z");
+        assert_eq!(time.start_of_month().to_string(), "2028-02-01T00:00:00.000000Z");
+        assert_eq!(time.start_of_next_month().to_string(), "2028-03-01T00:00:00.000000Z");
+        let first = Timestamp::parse("2026-12-01T00:00:00Z").unwrap();
+        assert_eq!((first.start_of_day(), first.start_of_month()), (first, first));
+        assert_eq!(first.start_of_next_month().to_string(), "2027-01-01T00:00:00.000000Z");
+    }
+
     proptest! {
         #[test]
         fn text_round_trips(micros in 0_i64..4_000_000_000_000_000) {
@@ -130,6 +172,7 @@ mod tests {
         #[test]
         fn arithmetic_never_panics(a: i64, b: i64, secs: u64) {
             let _ = Timestamp(a).since(Timestamp(b));
+            let _ = (Timestamp(a).start_of_day(), Timestamp(a).start_of_month(), Timestamp(a).start_of_next_month());
             let _ = Timestamp(a).saturating_add(Duration::from_secs(secs)).saturating_sub(Duration::from_secs(secs)).to_string();
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     crypt::MasterKey,
     db::Db,
-    ops::{api_keys::Uses, publish::Publishing, sign_in::Throttle},
+    ops::{api_keys::Uses, license::usage::Reporting, publish::Publishing, sign_in::Throttle},
 };
 
 /// Deliveries that may be in memory at once. What does not fit waits in the database.
@@ -51,6 +51,8 @@ pub struct Parts {
     pub wake: Wake,
     /// Publishes that wait for the next commit.
     pub publishing: Publishing,
+    /// Reports of use that wait for the next commit.
+    pub reporting: Reporting,
     /// Slows down whoever guesses passwords.
     pub sign_ins: Throttle,
     /// API keys whose use was written down in the last minute.
@@ -84,6 +86,7 @@ impl App {
             node: random.id(clock.now()),
             wake: Wake { sender, room: Arc::new(Semaphore::new(ROOM)) },
             publishing: Publishing::default(),
+            reporting: Reporting::default(),
             sign_ins: Throttle::default(),
             key_uses: Uses::default(),
             live: broadcast::Sender::new(LIVE),
@@ -120,7 +123,7 @@ impl App {
 pub struct LiveChange {
     /// Where.
     pub workspace: WorkspaceId,
-    /// What: `webhooks`, `deliveries`, `users`, `invites`, `events`, …
+    /// What: `webhooks`, `deliveries`, `users`, `invites`, `license`, `events`, …
     pub topic: &'static str,
 }
 

@@ -199,7 +199,7 @@ pub(super) fn balance(used: i64) -> [Property; 6] {
         property("period_start", "When the license's period began.", time(PERIOD_START)),
         property("period_end", "When the license's period ends.", time(PERIOD_END)),
         property("included", "State changes that the license includes in a period.", at_least(0, INCLUDED)),
-        property("extra", "State changes added in this period.", integer(EXTRA)),
+        property("extra", "State changes credited in this period, or left of earlier credits.", integer(EXTRA)),
         property("used", "State changes used in this period.", at_least(0, used)),
         property("balance", "State changes left: included and extra, less used.", integer(INCLUDED + EXTRA - used)),
     ]
@@ -216,6 +216,8 @@ pub(super) fn license() -> Object {
         property("id", "The license's id.", id(LICENSE)),
         property("plan", "What was bought.", text("Business")),
         property("status", "Whether the license can be used.", one_of(["active", "expired", "blocked"])),
+        blocked_reason(),
+        property("renews", "Whether a new period begins when this one ends.", boolean(true)),
     ];
     let limits =
         [property("thresholds", "Percentages of use at which an event tells of it.", list(percent(80))), updated_at()];

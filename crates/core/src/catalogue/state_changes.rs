@@ -62,9 +62,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         StateChanges,
         "license.updated",
         "License updated",
-        "A license's plan, period, included state changes or thresholds changed.",
+        "A license's plan, period, renewal, included state changes or thresholds changed.",
         || {
-            let fields = ["plan", "period_start", "period_end", "included", "thresholds"];
+            let fields = ["plan", "renews", "period_start", "period_end", "included", "thresholds"];
             Object::new([object(license()), previous(license(), fields, &json!({"thresholds": [80, 90]}))])
         },
     ),

@@ -13,10 +13,13 @@ mod deliveries;
 mod docs;
 mod event_types;
 mod events;
+mod groups;
 mod health;
 mod invites;
 mod layers;
+mod license;
 pub mod openapi;
+mod ownership_offers;
 mod parameters;
 mod problem;
 mod roles;
@@ -73,8 +76,11 @@ fn parts() -> Vec<UtoipaMethodRouter<App>> {
         events::routes(),
         users::routes(),
         invites::routes(),
+        groups::routes(),
         roles::routes(),
+        ownership_offers::routes(),
         api_keys::routes(),
+        license::routes(),
     ]
     .into_iter()
     .flatten()

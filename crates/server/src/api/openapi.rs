@@ -17,15 +17,18 @@ use utoipa::{
 use super::problem::{PROBLEM_JSON, Problem};
 
 /// The groups of operations, in the order of the page, and what they are about.
-pub(super) const TAGS: [(&str, &str); 8] = [
+pub(super) const TAGS: [(&str, &str); 11] = [
     ("Webhooks", "URLs that get events."),
     ("Deliveries", "Events owed to webhooks, and the attempts to deliver them."),
     ("Event types", "The catalogue: everything that can happen."),
     ("Events", "What happened in the workspace; publishing events from other systems."),
     ("Users", "People in the workspace."),
     ("Invites", "Offers to join the workspace."),
+    ("Groups", "Named sets of users and API keys. They give no permissions."),
     ("Roles", "Named sets of permissions, and who holds them."),
+    ("Ownership offers", "Handing the workspace over: offered by an owner, accepted by a person."),
     ("API keys", "Identities of machines."),
+    ("License", "What the workspace bought, its balance of state changes, and their use."),
 ];
 
 const DESCRIPTION: &str = "Subscribe URLs to what happens in a workspace. \

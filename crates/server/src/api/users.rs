@@ -111,7 +111,7 @@ struct RemoveUser {
 
 /// Remove a user from the workspace
 ///
-/// Their webhooks stay and go to whoever removes them.
+/// Their webhooks and groups stay and go to whoever removes them.
 #[utoipa::path(delete, path = "/users/{id}", operation_id = "remove_user", tag = "Users",
     params(("id" = UserId, Path, description = "The user's id"), RemoveUser),
     responses((status = 204, description = "They are no longer in the workspace")))]

@@ -10,6 +10,7 @@ use bellwire_core::{
     catalogue::{EventType, EventTypes},
     event::PrincipalId,
     id::WorkspaceId,
+    license::{Amount, CreditSource},
     permission::BuiltInRole,
     text::{Description, Email, Name, Reason},
 };
@@ -34,6 +35,7 @@ use crate::{
     ops::{
         Actor,
         invites::{self, NewInvite},
+        license::{self, NewCredit, usage},
         publish::{self, NewPublish},
         setup, users,
         webhooks::{self, NewWebhook},
@@ -90,8 +92,8 @@ async fn serve_and_play(demo: &Demo, config: Config) -> Result<(), String> {
     let server = serve::start(config, Clock::System, Randomness::from_system()).await?;
     let receiver = receive().await.map_err(|error| format!("can't start the receiver: {error}"))?;
     let cast = seed(&server.app, receiver).await.map_err(|error| format!("can't fill the demo: {error}"))?;
-    println!("Bellwire serves a demo on {}", server.app.config.public_url());
-    println!("Sign in as {EMAIL} with the password: {PASSWORD}");
+    super::print(format_args!("Bellwire serves a demo on {}", server.app.config.public_url()));
+    super::print(format_args!("Sign in as {EMAIL} with the password: {PASSWORD}"));
     let play = tokio::spawn(play(server.app.clone(), cast, demo.pause));
     told.stop().await;
     play.abort();
@@ -132,6 +134,9 @@ async fn seed(app: &App, receiver: SocketAddr) -> Result<Cast, Error> {
         invites::accept(app, token, person, PASSWORD, None).await?;
     }
     invites::create(app, &ann, NewInvite { email: email("kim@example.com")?, role_ids: None }).await?;
+    let amount = Amount::new(20_000).map_err(|error| Error::invalid("amount", error))?;
+    let note = Reason::parse("Order 4711").map_err(|error| Error::invalid("note", error))?;
+    license::credit(app, &ann, NewCredit { amount, source: CreditSource::Purchase, note: Some(note) }, None).await?;
     Ok(Cast { automation, ann })
 }
 
@@ -147,6 +152,8 @@ async fn play(app: App, cast: Cast, pause: Duration) {
         app.clock.sleep_until(app.clock.now().saturating_add(pause)).await;
         let done = if round % 20 == 19 {
             block_and_unblock(&app, &cast.ann).await
+        } else if round % 2 == 1 {
+            use_up(&app, &cast.automation, round).await
         } else {
             tell(&app, &cast.automation, &types, round).await
         };
@@ -162,6 +169,13 @@ async fn tell(app: &App, actor: &Actor, types: &[EventType], round: usize) -> Re
     let event_type = types[round * 7 % types.len()];
     let data = serde_json::value::to_raw_value(&event_type.entry().example_data())?;
     publish::publish(app, actor, NewPublish { event_type, data, actor: None, occurred_at: None }, None).await.map(drop)
+}
+
+/// Some steps of the workspace's processes.
+async fn use_up(app: &App, actor: &Actor, round: usize) -> Result<(), Error> {
+    let steps = i64::try_from(round * 37 % 400).unwrap_or(0) + 1;
+    let amount = Amount::new(steps).map_err(|error| Error::invalid("amount", error))?;
+    usage::report(app, actor, amount, None).await.map(drop)
 }
 
 /// Something that happens in the workspace itself.

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use bellwire_core::sign::{self, Secret};
+use bellwire_core::{
+    json,
+    sign::{self, Secret},
+};
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -96,7 +99,8 @@ async fn receive(headers: &HeaderMap, body: Bytes, listen: &Listen, clock: &Cloc
         result.map(|()| "verified")
     };
     let verdict = verified.as_ref().map_or_else(|error| format!("REFUSED: {error}"), |word| (*word).to_owned());
-    say(&format!("{now} {} {verdict}\n{}", tidy(id), pretty(&body)));
+    let event_type = serde_json::from_slice::<Head>(&body).map(|head| head.event_type).unwrap_or_default();
+    say(&format!("{now} {} {} {verdict}\n{}", tidy(&event_type), tidy(id), pretty(&body)));
     if verified.is_err() {
         return (StatusCode::UNAUTHORIZED, verdict);
     }
@@ -149,10 +153,16 @@ fn forward_address(text: &str) -> Result<http::Uri, String> {
     }
 }
 
+/// What of a body is said first.
+#[derive(serde::Deserialize)]
+struct Head {
+    #[serde(rename = "type")]
+    event_type: String,
+}
+
 /// JSON over several lines; anything else as it is, without what could command a terminal.
 fn pretty(body: &[u8]) -> String {
-    let json = serde_json::from_slice::<serde_json::Value>(body).and_then(|json| serde_json::to_string_pretty(&json));
-    json.unwrap_or_else(|_| tidy(&String::from_utf8_lossy(body)))
+    tidy(&json::pretty(&String::from_utf8_lossy(body)))
 }
 
 fn tidy(text: &str) -> String {
@@ -221,6 +231,6 @@ mod tests {
     #[test]
     fn prints_nothing_that_commands_a_terminal() {
         assert_eq!(pretty(b"\x1b[2Jx"), "\u{fffd}[2Jx");
-        assert_eq!(pretty(b"{\"a\":1}"), "{\n  \"a\": 1\n}");
+        assert_eq!(pretty(b"{\"b\":1,\"a\":\"\x7f\"}"), "{\n  \"b\": 1,\n  \"a\": \"\u{fffd}\"\n}");
     }
 }

@@ -10,7 +10,10 @@ mod environment;
 pub mod listen;
 pub mod serve;
 
-use std::process::ExitCode;
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -66,7 +69,7 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Demo(demo)) => runtime.block_on(demo::run(demo, config)),
         Some(Command::Openapi) => {
-            println!("{:#}", crate::api::openapi::document());
+            print(format_args!("{:#}", crate::api::openapi::document()));
             Ok(())
         }
     };
@@ -86,8 +89,13 @@ async fn run_bootstrap(config: Config, bootstrap: bootstrap::Bootstrap) -> Resul
     })
 }
 
+/// Writes a line to stdout. Whoever reads it may be gone: that ends nothing.
+fn print(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 fn fail(sentence: &str) -> ExitCode {
-    eprintln!("bellwire: {sentence}");
+    let _ = writeln!(std::io::stderr(), "bellwire: {sentence}");
     ExitCode::FAILURE
 }
 
@@ -95,7 +103,8 @@ fn fail(sentence: &str) -> ExitCode {
 fn log_to_stderr(filter: &str) -> Result<(), String> {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .map_err(|error| format!("the setting --log (BELLWIRE_LOG) can't be used: {error}"))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     Ok(())
 }
 

@@ -117,9 +117,9 @@ pub async fn run(config: Config) -> Result<(), String> {
     let mut told = Told::new()?;
     let server = start(config, Clock::System, Randomness::from_system()).await?;
     let url = server.app.config.public_url();
-    println!("Bellwire serves on {url}");
+    super::print(format_args!("Bellwire serves on {url}"));
     match ops::setup::link(&server.app).await {
-        Ok(Some(link)) => println!("Set it up: {link}"),
+        Ok(Some(link)) => super::print(format_args!("Set it up: {link}")),
         Ok(None) => {}
         Err(error) => {
             error.log();

@@ -7,7 +7,7 @@ use axum::{
     extract::Path,
     routing::{get, post},
 };
-use bellwire_core::{id::DeliveryId, permission::Permission};
+use bellwire_core::{id::DeliveryId, json, permission::Permission};
 
 use super::{
     reply::{self, Answer, moment},
@@ -47,7 +47,7 @@ async fn show(signed: Signed, Path(text): Path<String>) -> Answer {
         at: moment(it.event.timestamp),
         next_attempt: it.next_attempt_at.map(moment),
         request_headers: request_headers(&it),
-        request_body: words::pretty(&body),
+        request_body: json::pretty(&body),
         attempts: it.attempts.iter().rev().map(words::attempt).collect(),
     };
     reply::render(&view)

@@ -105,7 +105,7 @@ async fn show(signed: Signed, Path(text): Path<String>) -> Answer {
         chrome: signed.chrome(Section::Events, "deliveries", None),
         event: row(&it.event),
         type_title: title,
-        body: words::pretty(&body),
+        body: bellwire_core::json::pretty(&body),
         related: related.iter().map(row).collect(),
         deliveries: it.deliveries.iter().map(|it| words::delivery_row(it, url(&it.webhook_id))).collect(),
     };

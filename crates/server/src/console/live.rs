@@ -27,7 +27,8 @@ use crate::{
 /// How often an open stream asks whether its session is still good.
 const CHECK: Duration = Duration::from_secs(15);
 /// What pages can listen to.
-const TOPICS: [&str; 5] = ["webhooks", "deliveries", "events", "users", "invites"];
+const TOPICS: [&str; 10] =
+    ["webhooks", "deliveries", "events", "users", "invites", "groups", "roles", "ownership", "api_keys", "license"];
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/live", get(live))

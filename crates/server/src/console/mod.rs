@@ -14,13 +14,20 @@ mod auth;
 mod cookies;
 mod deliveries;
 mod events;
+mod groups;
 mod guard;
 mod invites;
+mod license;
 mod live;
+mod ownership;
 mod profile;
 mod reply;
 mod request;
+mod role;
+mod role_form;
+mod roles;
 mod table;
+mod user_roles;
 mod users;
 mod view;
 mod webhook;
@@ -40,7 +47,13 @@ pub fn router(app: App) -> Router {
         .merge(auth::routes())
         .merge(profile::routes())
         .merge(users::routes())
+        .merge(user_roles::routes())
+        .merge(ownership::routes())
         .merge(invites::routes())
+        .merge(groups::routes())
+        .merge(roles::routes())
+        .merge(role::routes())
+        .merge(license::routes())
         .merge(webhooks::routes())
         .merge(webhook::routes())
         .merge(deliveries::routes())

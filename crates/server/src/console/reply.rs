@@ -15,11 +15,13 @@ use super::{
     view::{
         Chrome, Dialog, DialogView, NavItem, Page, Section, Theme, Toast, WorkspaceChoice,
         account::{ErrorPage, PageError},
+        ownership::Offered,
         parts::{Field, Moment},
     },
 };
 use crate::{
     app::App,
+    db::ownership_offers::OwnershipOffer,
     error::{Error, FieldError},
     ops::{Actor, sign_in::Session},
 };
@@ -251,6 +253,9 @@ const fn needs(section: Section) -> Permission {
         Section::Events => Permission::EventsView,
         Section::Users => Permission::UsersView,
         Section::Invites => Permission::InvitesManage,
+        Section::Groups => Permission::GroupsView,
+        Section::Roles => Permission::RolesView,
+        Section::License => Permission::LicenseView,
     }
 }
 
@@ -264,6 +269,11 @@ impl Visitor {
     pub(super) fn page(&self, title: &str) -> Page {
         Page { toasts: self.toasts.clone(), ..Page::new(title, self.theme) }
     }
+}
+
+/// An offer, for whom it was made to.
+pub(super) fn offered_by(offer: &OwnershipOffer) -> Offered {
+    Offered { id: offer.id.to_string(), name: offer.from.name.clone(), until: moment(offer.expires_at) }
 }
 
 /// The workspaces of a person.
@@ -302,6 +312,8 @@ impl Signed {
             user_email: self.session.email.clone(),
             nav: sections(&self.actor).map(|item| NavItem { section: item, current: section == Some(item) }).collect(),
             live,
+            // The page of the offer says it all itself.
+            offer: self.offer.as_ref().filter(|_| !self.here.starts_with("/ownership-offers/")).map(offered_by),
             dialog,
         }
     }

@@ -23,8 +23,9 @@ use super::{
 };
 use crate::{
     app::App,
+    db::ownership_offers::OwnershipOffer,
     ops::{
-        Actor,
+        Actor, ownership,
         sign_in::{self, Session},
     },
 };
@@ -58,6 +59,8 @@ pub(super) struct Signed {
     pub(super) visitor: Visitor,
     pub(super) session: Session,
     pub(super) actor: Actor,
+    /// The ownership of the workspace, when somebody offers it to the reader.
+    pub(super) offer: Option<OwnershipOffer>,
 }
 
 impl Deref for Person {
@@ -129,7 +132,10 @@ impl FromRequestParts<App> for Signed {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
         let Person { visitor, session } = Person::from_request_parts(parts, app).await?;
         match session.workspace.clone() {
-            Some(actor) => Ok(Self { visitor, session, actor }),
+            Some(actor) => {
+                let offer = ownership::offered_to(app, &actor).await?;
+                Ok(Self { visitor, session, actor, offer })
+            }
             None => Err(reply::see_other("/workspaces").into()),
         }
     }

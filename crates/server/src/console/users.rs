@@ -20,21 +20,21 @@ use super::{
         Dialog, Section, Toast,
         account::PageError,
         listing::Order,
+        ownership::Offered,
         parts::Field,
-        users::{
-            BlockDialog, LeaveDialog, ListPage, ProfileDialog, RemoveDialog, TransferDialog, UserActions, UserRow,
-        },
+        users::{BlockDialog, LeaveDialog, ListPage, ProfileDialog, RemoveDialog, UserActions, UserRow},
     },
 };
 use crate::{
     app::App,
     db::{
+        ownership_offers::OwnershipOffer,
         page::PageRequest,
         principals::PrincipalStatus,
         users::{User, UserFilter, UserSort},
     },
     error::{Error, FieldError},
-    ops::{roles, users},
+    ops::{ownership, roles, users},
 };
 
 const PATH: &str = "/users";
@@ -48,7 +48,6 @@ pub(super) fn routes() -> Router<App> {
         .route("/users/{id}/block", get(block_dialog).post(block))
         .route("/users/{id}/unblock", post(unblock))
         .route("/users/{id}/remove", get(remove_dialog).post(remove))
-        .route("/users/{id}/transfer", get(transfer_dialog).post(transfer))
 }
 
 async fn list(signed: Signed) -> Answer {
@@ -76,12 +75,21 @@ pub(super) async fn page(signed: Signed, status: StatusCode, dialog: Option<Dial
     let roles =
         if signed.may(Permission::RolesView) { roles::list(&signed.app, &signed.actor).await? } else { Vec::new() };
     let roles: Vec<(String, &str)> = roles.iter().map(|role| (role.id.to_string(), role.name.as_str())).collect();
+    let offer = match signed.may(Permission::WorkspaceOwn) {
+        true => ownership::offered_by(&signed.app, &signed.actor).await?,
+        false => None,
+    };
     let view = ListPage {
         page: signed.page("Users"),
         chrome: signed.chrome(Section::Users, "users", dialog),
         statuses: choices("All statuses", [("active", "Active"), ("blocked", "Blocked")], table.list.filter("status")),
         roles: choices("All roles", roles.iter().map(|(id, name)| (id.as_str(), *name)), table.list.filter("role")),
-        rows: found.data.iter().map(|user| row(&signed, user)).collect(),
+        rows: found.data.iter().map(|user| row(&signed, user, offer.as_ref())).collect(),
+        offered: offer.map(|offer| Offered {
+            id: offer.id.to_string(),
+            name: offer.to.name,
+            until: moment(offer.expires_at),
+        }),
         pager: table.pager(found.data.len(), total),
         list: table.list,
         can_invite: signed.may(Permission::InvitesManage),
@@ -89,11 +97,12 @@ pub(super) async fn page(signed: Signed, status: StatusCode, dialog: Option<Dial
     reply::render_with(status, &view)
 }
 
-fn row(signed: &Signed, user: &User) -> UserRow {
+fn row(signed: &Signed, user: &User, offer: Option<&OwnershipOffer>) -> UserRow {
     let is_self = signed.session.user_id == user.id;
     let is_active = user.status == PrincipalStatus::Active;
     let manages = signed.may(Permission::UsersManage);
     let may_end = manages && !is_self && (!user.is_owner() || signed.may(Permission::WorkspaceOwn));
+    let may_offer = offer.is_none() && signed.may(Permission::WorkspaceOwn);
     UserRow {
         id: user.id.to_string(),
         name: user.name.clone(),
@@ -103,22 +112,24 @@ fn row(signed: &Signed, user: &User) -> UserRow {
         joined_at: moment(user.joined_at),
         blocked: !is_active,
         is_self,
+        is_offered: offer.is_some_and(|offer| offer.to.id.as_deref() == Some(user.id.to_string().as_str())),
         can: UserActions {
             change: manages || is_self,
             block: may_end,
             remove: may_end,
             leave: is_self,
-            transfer: !is_self && !user.is_owner() && is_active && signed.may(Permission::WorkspaceOwn),
+            roles: signed.may(Permission::RolesManage),
+            offer: may_offer && !is_self && !user.is_owner() && is_active,
         },
     }
 }
 
 /// The user that a path names.
-async fn named(signed: &Signed, id: &str) -> Result<User, reply::Failure> {
+pub(super) async fn named(signed: &Signed, id: &str) -> Result<User, reply::Failure> {
     Ok(users::get(&signed.app, &signed.actor, user_id(id)?).await?)
 }
 
-fn user_id(text: &str) -> Result<UserId, PageError> {
+pub(super) fn user_id(text: &str) -> Result<UserId, PageError> {
     text.parse().map_err(|_| PageError::NotFound)
 }
 
@@ -185,20 +196,6 @@ async fn remove(signed: Signed, Path(id): Path<String>, form: Fields) -> Answer 
     let user = named(&signed, &id).await?;
     let done = users::remove(&signed.app, &signed.actor, user.id, None).await;
     reply::back(&form.return_to(PATH), done, |()| Toast::success(format!("{} was removed.", user.name)))
-}
-
-async fn transfer_dialog(signed: Signed, Path(id): Path<String>) -> Answer {
-    signed.actor.require(Permission::WorkspaceOwn)?;
-    let name = named(&signed, &id).await?.name;
-    let return_to = signed.query.return_to(PATH);
-    let workspace = signed.workspace_name().to_owned();
-    let dialog = TransferDialog { id, name, workspace, return_to: return_to.clone() };
-    signed.dialog(StatusCode::OK, &dialog, &return_to, page).await
-}
-
-async fn transfer(signed: Signed, Path(id): Path<String>, form: Fields) -> Answer {
-    let done = users::transfer_ownership(&signed.app, &signed.actor, user_id(&id)?).await;
-    reply::back(&form.return_to(PATH), done, |user| Toast::success(format!("{} owns the workspace now.", user.name)))
 }
 
 async fn leave_dialog(signed: Signed) -> Answer {

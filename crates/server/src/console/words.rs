@@ -281,49 +281,6 @@ pub(super) fn object(data: &str) -> String {
     }
 }
 
-/// JSON with line breaks and spaces, in the order in which it is sent; text that is no JSON stays as it is.
-pub(super) fn pretty(json: &str) -> String {
-    if serde_json::from_str::<serde::de::IgnoredAny>(json).is_err() {
-        return json.to_owned();
-    }
-    let mut shown = String::with_capacity(json.len() * 2);
-    let mut depth: usize = 0;
-    let (mut in_text, mut escaped) = (false, false);
-    let line = |shown: &mut String, depth: usize| {
-        shown.push('\n');
-        shown.extend(std::iter::repeat_n("  ", depth));
-    };
-    for letter in json.chars() {
-        if in_text {
-            shown.push(letter);
-            in_text = escaped || letter != '"';
-            escaped = !escaped && letter == '\\';
-            continue;
-        }
-        if letter.is_ascii_whitespace() {
-            continue;
-        }
-        let opened = shown.ends_with(['{', '[']);
-        if matches!(letter, '}' | ']') {
-            depth = depth.saturating_sub(1);
-            if !opened {
-                line(&mut shown, depth);
-            }
-        } else if opened {
-            line(&mut shown, depth);
-        }
-        shown.push(letter);
-        match letter {
-            '{' | '[' => depth += 1,
-            ',' => line(&mut shown, depth),
-            ':' => shown.push(' '),
-            '"' => in_text = true,
-            _ => {}
-        }
-    }
-    shown
-}
-
 /// The title of an event type; one of another version of the catalogue keeps its name.
 pub(super) fn type_title(name: &str) -> String {
     EventType::parse(name).map_or_else(|_| name.to_owned(), |event_type| event_type.entry().title.to_owned())

@@ -1,5 +1,7 @@
 //! The few statements that differ between the two engines.
 
+use super::Conn;
+
 /// The type of a column of a [`Many`] statement.
 #[derive(Clone, Copy, Debug)]
 pub enum Column {
@@ -24,3 +26,25 @@ pub struct Many {
     /// The types of the arrays.
     pub columns: &'static [Column],
 }
+
+/// A statement, or a part of one, in two texts with the same parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Twofold {
+    /// For SQLite.
+    pub sqlite: &'static str,
+    /// For PostgreSQL.
+    pub postgres: &'static str,
+}
+
+impl Twofold {
+    /// The text for the engine of `conn`.
+    pub fn of(self, conn: &Conn) -> &'static str {
+        match conn {
+            Conn::Sqlite(_) => self.sqlite,
+            Conn::Postgres(_) => self.postgres,
+        }
+    }
+}
+
+/// Ends a SELECT whose row is about to be written: others who do the same wait. SQLite has one writer anyway.
+pub const FOR_UPDATE: Twofold = Twofold { sqlite: "", postgres: " FOR UPDATE" };

@@ -1,12 +1,14 @@
 //! Idempotency keys and the answers that repetitions get.
 
+use std::collections::HashMap;
+
 use bellwire_core::{id::WorkspaceId, time::Timestamp};
 
 use super::{
-    Conn, DbError,
+    Conn, DbError, Row,
     dialect::{
         Column::{Int, Text},
-        Many,
+        Many, Twofold,
     },
 };
 
@@ -19,20 +21,28 @@ pub struct Stored {
     pub answer: String,
 }
 
-/// What is stored under a key since some time.
+const GET: Twofold = Twofold {
+    sqlite: "SELECT key, request_hash, answer FROM idempotency_keys \
+             WHERE workspace_id = $1 AND created_at >= $2 AND key IN (SELECT value FROM json_each($3))",
+    postgres: "SELECT key, request_hash, answer FROM idempotency_keys \
+               WHERE workspace_id = $1 AND created_at >= $2 AND key IN (SELECT json_array_elements_text($3::text::json))",
+};
+
+/// What is stored under `keys` since some time, by key.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn get(
     conn: &mut Conn,
     workspace: WorkspaceId,
-    key: &str,
+    keys: &[&str],
     since: Timestamp,
-) -> Result<Option<Stored>, DbError> {
-    let sql =
-        "SELECT request_hash, answer FROM idempotency_keys WHERE workspace_id = $1 AND key = $2 AND created_at >= $3";
-    let row = conn.query_opt(sql, &[workspace.into(), key.into(), since.into()]).await?;
-    row.map(|row| Ok(Stored { request_hash: row.get("request_hash")?, answer: row.get("answer")? })).transpose()
+) -> Result<HashMap<String, Stored>, DbError> {
+    let keys = serde_json::to_string(keys).map_err(|error| DbError::Fault(error.to_string()))?;
+    let rows = conn.query(GET.of(conn), &[workspace.into(), since.into(), keys.into()]).await?;
+    let stored =
+        |row: &Row| Ok::<_, DbError>(Stored { request_hash: row.get("request_hash")?, answer: row.get("answer")? });
+    rows.iter().map(|row| Ok((row.get("key")?, stored(row)?))).collect()
 }
 
 const PUT: Many = Many {

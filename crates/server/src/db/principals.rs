@@ -1,7 +1,7 @@
 //! Principals: whoever can act in a workspace, a user or an API key, and what their roles allow.
 
 use bellwire_core::{
-    event::{EventActor, PrincipalId},
+    event::{EventActor, PrincipalId, PrincipalKind},
     id::{GroupId, RoleId, WorkspaceId},
     permission::{BuiltInRole, Permissions},
 };
@@ -59,6 +59,26 @@ pub struct GroupRef {
     pub name: String,
 }
 
+/// A user or API key: the owner of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = Principal)]
+pub struct PrincipalRef {
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: PrincipalKind,
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl PrincipalRef {
+    /// A principal of that id and name.
+    pub fn new(id: PrincipalId, name: impl Into<String>) -> Self {
+        Self { kind: id.kind(), id: id.to_string(), name: name.into() }
+    }
+}
+
 /// The subselect of the roles that a principal holds, for [`read_roles`]: one `id name` a line. Names have no line breaks.
 macro_rules! roles_of {
     ($workspace:literal, $principal:literal) => {
@@ -89,6 +109,33 @@ pub(super) fn read_roles(row: &Row) -> Result<Vec<RoleRef>, DbError> {
 fn rank(name: &str) -> usize {
     let built_in = BuiltInRole::ALL.iter().position(|role| role.name() == name);
     built_in.unwrap_or(BuiltInRole::ALL.len())
+}
+
+/// The subselect of the groups that a principal is in, for [`read_groups`], as `roles_of!` is for roles.
+macro_rules! groups_of {
+    ($workspace:literal, $principal:literal) => {
+        concat!(
+            "(SELECT string_agg(g.id || ' ' || g.name, '\n') FROM group_members y JOIN groups g ON g.id = y.group_id WHERE y.workspace_id = ",
+            $workspace,
+            " AND y.principal_id = ",
+            $principal,
+            ") AS groups"
+        )
+    };
+}
+pub(super) use groups_of;
+
+/// Reads what `groups_of!` selects: by name, whatever the case.
+pub(super) fn read_groups(row: &Row) -> Result<Vec<GroupRef>, DbError> {
+    let text = row.get::<Option<String>>("groups")?.unwrap_or_default();
+    let mut groups = Vec::new();
+    for line in text.lines() {
+        let (id, name) = line.split_once(' ').ok_or_else(|| DbError::corrupt("groups", "expected an id and a name"))?;
+        let id = id.parse().map_err(|_| DbError::corrupt("groups", "expected the id of a group"))?;
+        groups.push(GroupRef { id, name: name.to_owned() });
+    }
+    groups.sort_by_cached_key(|group| (group.name.to_lowercase(), group.id));
+    Ok(groups)
 }
 
 /// What a principal may do now; `None` when it isn't in the workspace, is blocked or was removed.
@@ -141,7 +188,7 @@ pub async fn named(
         .transpose()
 }
 
-/// Keeps the name that webhooks show for their owner in step with it.
+/// Keeps the name that webhooks and groups show for their owner, and groups for their members, in step with it.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -151,9 +198,14 @@ pub async fn rename_owned(
     principal: PrincipalId,
     name: &str,
 ) -> Result<(), DbError> {
-    let sql = "UPDATE webhooks SET owner_name = $3, owner_key = $4 WHERE workspace_id = $1 AND owner_id = $2";
-    let name_key = name.to_lowercase();
-    conn.execute(sql, &[workspace.into(), principal.to_string().into(), name.into(), name_key.into()]).await?;
+    let values = [workspace.into(), principal.to_string().into(), name.into(), name.to_lowercase().into()];
+    for sql in [
+        "UPDATE webhooks SET owner_name = $3, owner_key = $4 WHERE workspace_id = $1 AND owner_id = $2",
+        "UPDATE groups SET owner_name = $3, owner_key = $4 WHERE workspace_id = $1 AND owner_id = $2",
+        "UPDATE group_members SET name = $3, name_key = $4 WHERE workspace_id = $1 AND principal_id = $2",
+    ] {
+        conn.execute(sql, &values).await?;
+    }
     Ok(())
 }
 

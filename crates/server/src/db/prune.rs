@@ -29,7 +29,7 @@ pub async fn history(conn: &mut Conn, before: Timestamp, limit: u32) -> Result<u
     conn.execute(sql, &[event.into(), limit.into()]).await
 }
 
-/// Deletes sessions that have ended by `now` and idempotency keys made before `keys_before`.
+/// Deletes sessions and offers of ownership that have ended by `now`, and idempotency keys made before `keys_before`.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -38,7 +38,10 @@ pub async fn short_lived(conn: &mut Conn, now: Timestamp, keys_before: Timestamp
     let sql =
         "DELETE FROM sessions WHERE token_hash IN (SELECT token_hash FROM sessions WHERE expires_at <= $1 LIMIT $2)";
     let sessions = conn.execute(sql, &[now.into(), limit.into()]).await?;
+    let sql =
+        "DELETE FROM ownership_offers WHERE id IN (SELECT id FROM ownership_offers WHERE expires_at <= $1 LIMIT $2)";
+    let offers = conn.execute(sql, &[now.into(), limit.into()]).await?;
     let sql = "DELETE FROM idempotency_keys WHERE (workspace_id, key) IN \
                (SELECT workspace_id, key FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
-    Ok(sessions + conn.execute(sql, &[keys_before.into(), limit.into()]).await?)
+    Ok(sessions + offers + conn.execute(sql, &[keys_before.into(), limit.into()]).await?)
 }

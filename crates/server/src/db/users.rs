@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Conn, DbError, Row,
     page::{self, Filter, Listing, Page, PageRequest, Sort},
-    principals::{GroupRef, PrincipalStatus, RoleRef, read_roles, roles_of},
+    principals::{GroupRef, PrincipalStatus, RoleRef, groups_of, read_groups, read_roles, roles_of},
 };
 
 /// A user as a member of a workspace, as the API shows it and events carry it.
@@ -111,7 +111,9 @@ pub struct UserFilter {
 const COLUMNS: &str = concat!(
     "u.id AS id, u.email AS email, m.name AS name, m.status AS status, m.status_reason AS status_reason, \
      m.joined_at AS joined_at, m.updated_at AS updated_at, ",
-    roles_of!("m.workspace_id", "m.user_id")
+    roles_of!("m.workspace_id", "m.user_id"),
+    ", ",
+    groups_of!("m.workspace_id", "m.user_id")
 );
 const FROM: &str = "memberships m JOIN users u ON u.id = m.user_id";
 
@@ -123,7 +125,7 @@ fn read(row: &Row) -> Result<User, DbError> {
         status: row.parse("status")?,
         status_reason: row.get("status_reason")?,
         roles: read_roles(row)?,
-        groups: Vec::new(),
+        groups: read_groups(row)?,
         joined_at: row.get("joined_at")?,
         updated_at: row.get("updated_at")?,
     })

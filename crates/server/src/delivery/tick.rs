@@ -1,5 +1,5 @@
-//! What is due by the clock, once a second: webhooks that fail for too long are turned off, invites end, what was skipped is
-//! written down, and what is old is deleted.
+//! What is due by the clock, once a second: webhooks that fail for too long are turned off, invites end, licenses are renewed
+//! or expire, what was skipped is written down, and what is old is deleted.
 //!
 //! Each step is a small transaction of its own and can be cut off or done twice without harm. Nothing here is asked for by
 //! anybody; it looks at the data, so that it does the same after a restart.
@@ -35,9 +35,19 @@ const KEYS: Duration = Duration::from_hours(24);
 /// Runs until the engine stops.
 pub(super) async fn run(shared: Arc<Shared>) {
     let app = shared.app.clone();
+    let mut first = ops::license::clock::issue_missing(&app).await;
     loop {
         let next = app.clock.now().saturating_add(EVERY);
-        let done = [turn_off_failing(&app).await, ops::invites::expire_due(&app).await.map(drop), clear(&shared).await];
+        if first.is_err() {
+            first = ops::license::clock::issue_missing(&app).await;
+        }
+        let done = [
+            std::mem::replace(&mut first, Ok(())),
+            turn_off_failing(&app).await,
+            ops::invites::expire_due(&app).await.map(drop),
+            ops::license::clock::advance_due(&app).await.map(drop),
+            clear(&shared).await,
+        ];
         for result in done {
             if let Err(error) = result {
                 error.log();

@@ -20,7 +20,7 @@ use bellwire_core::{
 };
 use serde_json::json;
 
-use super::{Actor, Tx, authority, change, roles, users::said};
+use super::{Actor, Tx, authority, change, groups, roles, users::said};
 use crate::{
     app::App,
     clock::Randomness,
@@ -244,7 +244,9 @@ pub async fn update(app: &App, actor: &Actor, id: ApiKeyId, name: Name) -> Resul
         })
     })
     .await?;
-    app.changed(actor.workspace, "api_keys");
+    for topic in ["api_keys", "groups"] {
+        app.changed(actor.workspace, topic);
+    }
     Ok(key)
 }
 
@@ -330,8 +332,8 @@ pub async fn unblock(app: &App, actor: &Actor, id: ApiKeyId) -> Result<ApiKey, E
     Ok(key)
 }
 
-/// Deletes an API key. Its roles are taken first; the webhooks that it owns stay and go to whoever deleted it. All events share
-/// one `correlation_id`.
+/// Deletes an API key. Its roles and groups are taken first; the webhooks and groups that it owns stay and go to whoever deleted
+/// it. All events share one `correlation_id`.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Forbidden`], also for a key with the role Owner unless whoever asks is an owner; the conflict `self`.
@@ -346,7 +348,9 @@ pub async fn delete(app: &App, actor: &Actor, id: ApiKeyId) -> Result<ApiKey, Er
             authority::protect_owner(tx, &asking, principal).await?;
             tx.correlate();
             authority::take_all_roles(tx, principal, &key.name).await?;
+            groups::leave_all(tx, principal, &key.name).await?;
             let heir = tx.actor().clone();
+            groups::hand_over(tx, principal, &heir).await?;
             db::principals::hand_over_owned(tx.conn, tx.workspace, principal, &heir).await?;
             db::api_keys::delete(tx.conn, tx.workspace, id).await?;
             tx.record(EventType::API_KEY_DELETED, &json!({"object": key}))?;
@@ -354,7 +358,7 @@ pub async fn delete(app: &App, actor: &Actor, id: ApiKeyId) -> Result<ApiKey, Er
         })
     })
     .await?;
-    for topic in ["api_keys", "webhooks"] {
+    for topic in ["api_keys", "groups", "webhooks"] {
         app.changed(actor.workspace, topic);
     }
     Ok(key)

@@ -10,7 +10,7 @@ use bellwire_core::{
     catalogue::EventType,
     event::{EventActor, PrincipalId},
     id::UserId,
-    permission::{Permission, Permissions},
+    permission::{BuiltInRole, Permission, Permissions},
 };
 use serde_json::json;
 
@@ -81,6 +81,10 @@ pub(super) async fn take_all_roles(tx: &mut Tx<'_>, principal: PrincipalId, name
 pub(super) async fn take_role(tx: &mut Tx<'_>, principal: PrincipalId, name: &str, role: &Role) -> Result<bool, Error> {
     let held = db::roles::unassign(tx.conn, tx.workspace, role.id, principal).await?;
     if held {
+        if let (PrincipalId::User(user), true) = (principal, role.is(BuiltInRole::Owner)) {
+            // Nobody can give away what they no longer have.
+            db::ownership_offers::end_from(tx.conn, tx.workspace, user).await?;
+        }
         record(tx, EventType::ROLE_UNASSIGNED, role, principal, name)?;
     }
     Ok(held)

@@ -197,7 +197,7 @@ async fn can_be_invited(tx: &mut Tx<'_>, email: &str) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Forbidden`], also when the roles allow what whoever asks may not do; the conflict
-/// `invite_closed` when it was accepted or deleted; for an expired one as [`create`].
+/// `invite_closed` when it was accepted or deleted, and `invite_without_roles`; for an expired one as [`create`].
 pub async fn resend(app: &App, actor: &Actor, id: InviteId) -> Result<SentInvite, Error> {
     let asking = actor.clone();
     let sent = change(app, actor, Some(Permission::InvitesManage), move |tx| {
@@ -210,6 +210,9 @@ pub async fn resend(app: &App, actor: &Actor, id: InviteId) -> Result<SentInvite
                 InviteStatus::Pending => {}
                 InviteStatus::Expired => can_be_invited(tx, &before.email).await?,
                 InviteStatus::Accepted | InviteStatus::Deleted => return Err(closed()),
+            }
+            if before.roles.is_empty() {
+                return Err(Error::conflict("invite_without_roles", "its roles were deleted: make a new invite"));
             }
             let (url, token) = new_token(&tx.app, tx.workspace, id);
             db::invites::renew(tx.conn, tx.workspace, id, token, tx.now.saturating_add(AGE)).await?;

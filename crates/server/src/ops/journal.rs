@@ -49,6 +49,18 @@ impl Tx<'_> {
         self.record_for(event_type, data, Audience::Subscribers).map(drop)
     }
 
+    /// As [`Tx::record`], by somebody else than whoever does the rest: the clock has caught up.
+    ///
+    /// # Errors
+    /// When the data can't be JSON.
+    pub fn record_by(&mut self, actor: EventActor, event_type: EventType, data: &impl Serialize) -> Result<(), Error> {
+        self.record(event_type, data)?;
+        if let Some(event) = self.events.last_mut() {
+            event.actor = actor;
+        }
+        Ok(())
+    }
+
     /// As [`Tx::record`], for some webhooks only. Returns the event's id.
     ///
     /// # Errors

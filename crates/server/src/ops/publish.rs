@@ -1,19 +1,15 @@
 //! Publishing: events that other systems tell of, at the rate of the disk.
 //!
-//! Publishes that arrive while a commit is under way share the next one (group commit): the first that finds nobody at work
-//! starts a task that takes what waits, writes it in one transaction (one append for each workspace), answers, and goes on
-//! until nothing waits. The task belongs to nobody's request, so a caller who goes away harms nobody else.
+//! Publishes that arrive while a commit is under way share the next one ([`group_commit`]), with one append for each workspace.
 //!
 //! What always holds: an answer means that the event is on disk; the events of one publish stand together or not at all; with
 //! an idempotency key a publish can be repeated for [`KEY_LIFETIME`] and happens once; what waits is bounded, in events and in
 //! bytes, and more is refused.
 
 mod data;
-mod idempotency;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Mutex, PoisonError},
+    collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
@@ -27,13 +23,16 @@ use bellwire_core::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
 
-use self::idempotency::Key;
-pub use self::idempotency::{IdempotencyKey, KEY_LIFETIME};
-use super::{Actor, journal};
+pub use super::idempotency::{IdempotencyKey, KEY_LIFETIME};
+use super::{
+    Actor,
+    group_commit::{self, Allowed, Line, Shared, Written},
+    idempotency::{self, Earlier, Key, Seen},
+    journal,
+};
 use crate::{
-    app::{App, Signal},
+    app::App,
     db::{
         self, Conn,
         events::{Audience, NewEvent},
@@ -47,12 +46,6 @@ pub const MAX_DATA: usize = 256 * 1024;
 pub const MAX_BATCH: usize = 1_000;
 /// How far ahead of our clock an event may say that it happened.
 pub const MAX_AHEAD: Duration = Duration::from_hours(1);
-/// Events that one transaction writes, unless a single publish has more.
-const GROUP: usize = 1_000;
-/// What may wait: events, and bytes of their data.
-const MAX_WAITING: usize = 20_000;
-const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
-
 /// An event to publish.
 #[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -81,25 +74,17 @@ pub struct Published {
 }
 
 /// Publishes that wait for the next commit.
-#[derive(Default)]
-pub struct Publishing(Mutex<Waiting>);
+pub type Publishing = Line<Publish>;
 
-#[derive(Default)]
-struct Waiting {
-    jobs: VecDeque<Job>,
-    events: usize,
-    bytes: usize,
-    /// Whether a task is at work.
-    busy: bool,
-}
+/// Publishes share commits.
+pub struct Publish;
 
 /// One publish: events that stand together.
-struct Job {
+pub struct Part {
     actor: Actor,
     events: Vec<NewEvent>,
     bytes: usize,
     key: Option<Key>,
-    reply: oneshot::Sender<Answer>,
 }
 
 type Answer = Result<Vec<Published>, Error>;
@@ -143,7 +128,7 @@ async fn submit(
     is_batch: bool,
 ) -> Answer {
     actor.require(Permission::EventsPublish)?;
-    let key = key.map(|key| Key::new(key, &batch)).transpose()?;
+    let key = key.map(|key| Ok::<_, Error>(Key::new(key, &asked(&batch)?))).transpose()?;
     let now = app.clock.now();
     let (mut events, mut wrong, mut bytes) = (Vec::with_capacity(batch.len()), Vec::new(), 0);
     for (index, new) in batch.into_iter().enumerate() {
@@ -164,11 +149,13 @@ async fn submit(
     if !wrong.is_empty() {
         return Err(Error::Invalid(wrong));
     }
-    let (reply, answer) = oneshot::channel();
-    app.publishing.push(Job { actor: actor.clone(), events, bytes, key, reply }, || {
-        tokio::spawn(work(app.clone()));
-    })?;
-    answer.await.unwrap_or_else(|_| Err(Error::Internal("a publish was dropped".to_owned())))
+    group_commit::submit::<Publish>(app, Part { actor: actor.clone(), events, bytes, key }).await
+}
+
+/// What an idempotency key stands for: every field, and the data byte for byte.
+fn asked(batch: &[NewPublish]) -> Result<String, Error> {
+    let part = |new: &NewPublish| serde_json::to_string(&(new.event_type, &new.data, &new.actor, new.occurred_at));
+    Ok(batch.iter().map(part).collect::<Result<Vec<_>, _>>()?.join(","))
 }
 
 fn prepare(app: &App, actor: &Actor, new: NewPublish, now: Timestamp) -> Result<NewEvent, Error> {
@@ -205,95 +192,31 @@ fn check_actor(actor: EventActor) -> Result<EventActor, Error> {
     Ok(EventActor { name: name.to_string(), ..actor })
 }
 
-impl Publishing {
-    /// Lets a job wait; calls `start` when nobody is at work.
-    fn push(&self, job: Job, start: impl FnOnce()) -> Result<(), Error> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_room = waiting.jobs.is_empty()
-            || (waiting.events + job.events.len() <= MAX_WAITING && waiting.bytes + job.bytes <= MAX_WAITING_BYTES);
-        if !has_room {
-            return Err(Error::Unavailable("too many publishes are waiting".to_owned()));
-        }
-        waiting.events += job.events.len();
-        waiting.bytes += job.bytes;
-        waiting.jobs.push_back(job);
-        if !std::mem::replace(&mut waiting.busy, true) {
-            start();
-        }
-        Ok(())
+impl Shared for Publish {
+    type Part = Part;
+    type Answer = Vec<Published>;
+
+    const NAME: &'static str = "publishes";
+    const GROUP: usize = 1_000;
+    const MAX_WAITING: usize = 20_000;
+    const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+    fn line(app: &App) -> &Line<Self> {
+        &app.publishing
     }
 
-    /// Takes what fits into one transaction; when nothing waits, whoever asked is at work no more.
-    fn take(&self) -> Vec<Job> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut jobs, mut events): (Vec<Job>, usize) = (Vec::new(), 0);
-        while let Some(job) = waiting.jobs.pop_front_if(|job| jobs.is_empty() || events + job.events.len() <= GROUP) {
-            events += job.events.len();
-            waiting.events -= job.events.len();
-            waiting.bytes -= job.bytes;
-            jobs.push(job);
-        }
-        waiting.busy = !jobs.is_empty();
-        jobs
+    fn size(part: &Part) -> (usize, usize) {
+        (part.events.len(), part.bytes)
     }
-}
 
-/// Writes what waits until nothing does.
-async fn work(app: App) {
-    loop {
-        let jobs = app.publishing.take();
-        if jobs.is_empty() {
-            return;
-        }
-        let (replies, parts): (Vec<_>, Vec<_>) =
-            jobs.into_iter().map(|Job { actor, events, key, reply, .. }| (reply, Part { actor, events, key })).unzip();
-        let workspaces: BTreeSet<WorkspaceId> = parts.iter().map(|part| part.actor.workspace).collect();
-        let held = app.clone();
-        let written = app.db.write(move |conn| Box::pin(async move { write(&held, conn, parts).await })).await;
-        match written {
-            Ok((answers, signals)) => {
-                for signal in signals {
-                    app.wake.send(signal);
-                }
-                for (reply, answer) in replies.into_iter().zip(answers) {
-                    // Whoever asked may have gone away.
-                    let _ = reply.send(answer);
-                }
-                for workspace in workspaces {
-                    app.changed(workspace, "events");
-                }
-            }
-            Err(error) => {
-                for reply in replies {
-                    let _ = reply.send(Err(again(&error)));
-                }
-            }
-        }
+    async fn write(app: &App, conn: &mut Conn, parts: Vec<Part>) -> Result<Written<Vec<Published>>, Error> {
+        write(app, conn, parts).await
     }
-}
-
-/// The same error for everybody who shared the transaction.
-fn again(error: &Error) -> Error {
-    match error {
-        Error::StorageFull => Error::StorageFull,
-        Error::Unavailable(detail) => Error::Unavailable(detail.clone()),
-        other => Error::Internal(match other {
-            Error::Internal(detail) => detail.clone(),
-            other => other.to_string(),
-        }),
-    }
-}
-
-/// A job without the way back.
-struct Part {
-    actor: Actor,
-    events: Vec<NewEvent>,
-    key: Option<Key>,
 }
 
 /// Writes all parts, workspace by workspace (always in the same order, so that two nodes can't wait for each other). What is
 /// wrong with one part is its own answer.
-async fn write(app: &App, conn: &mut Conn, parts: Vec<Part>) -> Result<(Vec<Answer>, Vec<Signal>), Error> {
+async fn write(app: &App, conn: &mut Conn, parts: Vec<Part>) -> Result<Written<Vec<Published>>, Error> {
     let now = app.clock.now();
     let mut groups: BTreeMap<WorkspaceId, Vec<(usize, Part)>> = BTreeMap::new();
     let count = parts.len();
@@ -301,30 +224,34 @@ async fn write(app: &App, conn: &mut Conn, parts: Vec<Part>) -> Result<(Vec<Answ
         groups.entry(part.actor.workspace).or_default().push((index, part));
     }
     let mut answers: Vec<Option<Answer>> = (0..count).map(|_| None).collect();
-    let mut signals = Vec::new();
+    let (mut signals, mut changed) = (Vec::new(), BTreeSet::new());
     for (workspace, group) in groups {
-        let mut known = Vec::new();
-        let mut seen = idempotency::Seen::default();
+        changed.insert((workspace, "events"));
+        let mut allowed = Allowed::new(Permission::EventsPublish);
         let mut events = Vec::with_capacity(group.iter().map(|(_, part)| part.events.len()).sum());
         let mut fresh = Vec::with_capacity(group.len());
         if group.iter().any(|(_, part)| part.key.is_some()) {
             // Publishes with the same key wait for each other: whoever is second sees what the first has written.
-            db::webhooks::lock_workspace(conn, workspace).await?;
+            db::workspaces::lock(conn, workspace).await?;
         }
+        let keys = group.iter().filter_map(|(_, part)| part.key.as_ref());
+        let mut seen = Seen::load(conn, workspace, keys, now).await?;
         for (index, part) in group {
-            let allowed = permission(conn, &mut known, &part.actor).await?;
-            let decision = match (allowed, &part.key) {
-                (Err(error), _) => Some(Err(error)),
-                (Ok(()), None) => None,
-                (Ok(()), Some(key)) => seen.look(conn, workspace, key, index, now).await?,
+            let decision = match (allowed.check(conn, &part.actor).await?, &part.key) {
+                (Err(error), _) => Err(error),
+                (Ok(()), None) => Ok(None),
+                (Ok(()), Some(key)) => seen.look(key),
             };
             match decision {
-                Some(Err(error)) => answers[index] = Some(Err(error)),
-                Some(Ok(idempotency::Earlier::Stored(published))) => answers[index] = Some(Ok(published)),
-                Some(Ok(idempotency::Earlier::SameGroup(first))) => {
-                    fresh.push(Fresh { index, key: None, like: Some(first), from: 0, count: 0 });
+                Err(error) => answers[index] = Some(Err(error)),
+                Ok(Some(Earlier::Stored(answer))) => answers[index] = Some(Ok(serde_json::from_str(answer)?)),
+                Ok(Some(Earlier::SameGroup(first))) => {
+                    fresh.push(Fresh { index, key: None, like: Some(*first), from: 0, count: 0 });
                 }
-                None => {
+                Ok(None) => {
+                    if let Some(key) = &part.key {
+                        seen.note(key, index);
+                    }
                     fresh.push(Fresh {
                         index,
                         key: part.key,
@@ -362,7 +289,8 @@ async fn write(app: &App, conn: &mut Conn, parts: Vec<Part>) -> Result<(Vec<Answ
         idempotency::store(conn, workspace, &keys, now).await?;
     }
     let unanswered = || Err(Error::Internal("a publish was overlooked".to_owned()));
-    Ok((answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect(), signals))
+    let answers = answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect();
+    Ok(Written { answers, signals, changed })
 }
 
 /// A part that is written now (or was, by an earlier part with the same key).
@@ -372,26 +300,4 @@ struct Fresh {
     like: Option<usize>,
     from: usize,
     count: usize,
-}
-
-/// Whether the actor may publish now; asked once for each actor of a transaction.
-async fn permission(
-    conn: &mut Conn,
-    known: &mut Vec<(bellwire_core::event::PrincipalId, Option<bool>)>,
-    actor: &Actor,
-) -> Result<Result<(), Error>, Error> {
-    let allowed = match known.iter().find(|(principal, _)| *principal == actor.principal) {
-        Some((_, allowed)) => *allowed,
-        None => {
-            let permissions = db::principals::permissions(conn, actor.workspace, actor.principal).await?;
-            let allowed = permissions.map(|permissions| permissions.allow(Permission::EventsPublish));
-            known.push((actor.principal, allowed));
-            allowed
-        }
-    };
-    Ok(match allowed {
-        Some(true) => Ok(()),
-        Some(false) => Err(Error::Forbidden(Permission::EventsPublish.as_str())),
-        None => Err(Error::Unauthenticated),
-    })
 }

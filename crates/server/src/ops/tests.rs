@@ -97,8 +97,8 @@ async fn user(app: &App, workspace: WorkspaceId, name: &str, role: BuiltInRole) 
     let sql = "INSERT INTO memberships (workspace_id, user_id, name, name_key, status, joined_at, updated_at) \
                VALUES ($1, $2, $3, $4, 'active', $5, $5)";
     execute(app, sql, vec![workspace.into(), user.into(), name.into(), name.to_lowercase().into(), now.into()]).await;
-    let sql = "INSERT INTO roles (id, workspace_id, name, description, built_in, permissions, created_at, updated_at) \
-               VALUES ($1, $2, $3, '', 1, $4, $5, $5)";
+    let sql = "INSERT INTO roles (id, workspace_id, name, name_key, description, built_in, permissions, created_at, updated_at) \
+               VALUES ($1, $2, $3, $3, '', 1, $4, $5, $5)";
     let permissions = serde_json::to_string(&role.permissions()).unwrap();
     let name_of_role = format!("{} of {user}", role.name());
     execute(app, sql, vec![role_id.into(), workspace.into(), name_of_role.into(), permissions.into(), now.into()])

@@ -1,18 +1,18 @@
 //! The users of a workspace.
 //!
-//! Who goes leaves nothing without an owner: webhooks stay, with a new owner, and the workspace keeps an active user with the role
+//! Who goes leaves nothing without an owner: webhooks and groups stay, with a new owner, and the workspace keeps an active user with the role
 //! Owner, whatever is done at the same moment.
 
 use bellwire_core::{
     catalogue::EventType,
     event::{EventActor, PrincipalId},
     id::{self, UserId},
-    permission::{BuiltInRole, Permission},
+    permission::Permission,
     text::{Name, Reason},
 };
 use serde_json::json;
 
-use super::{Actor, Tx, authority, change};
+use super::{Actor, Tx, authority, change, groups};
 use crate::{
     app::App,
     db::{
@@ -65,7 +65,7 @@ pub async fn get(app: &App, actor: &Actor, id: UserId) -> Result<User, Error> {
     found.ok_or_else(Error::not_found::<id::User>)
 }
 
-async fn find(tx: &mut Tx<'_>, id: UserId) -> Result<User, Error> {
+pub(super) async fn find(tx: &mut Tx<'_>, id: UserId) -> Result<User, Error> {
     db::users::get(tx.conn, tx.workspace, id).await?.ok_or_else(Error::not_found::<id::User>)
 }
 
@@ -92,7 +92,9 @@ pub async fn update(app: &App, actor: &Actor, id: UserId, name: Name) -> Result<
         })
     })
     .await?;
-    app.changed(actor.workspace, "users");
+    for topic in ["users", "groups"] {
+        app.changed(actor.workspace, topic);
+    }
     Ok(user)
 }
 
@@ -116,6 +118,7 @@ pub async fn block(app: &App, actor: &Actor, id: UserId, reason: Option<Reason>)
             authority::keep_an_owner(tx, id).await?;
             let reason = said(reason.as_ref());
             db::users::set_status(tx.conn, tx.workspace, id, PrincipalStatus::Blocked, reason, tx.now).await?;
+            db::ownership_offers::end_of(tx.conn, tx.workspace, id).await?;
             let user = find(tx, id).await?;
             let data = json!({"object": user, "previous": {"status": before.status}, "reason": reason});
             tx.record(EventType::USER_BLOCKED, &data)?;
@@ -154,8 +157,8 @@ pub async fn unblock(app: &App, actor: &Actor, id: UserId) -> Result<User, Error
     Ok(user)
 }
 
-/// Removes a user from the workspace. Their roles are taken first, their sessions lose the workspace, and the webhooks that they
-/// own stay and go to whoever removed them. All events share one `correlation_id`.
+/// Removes a user from the workspace. Their roles and groups are taken first, their sessions lose the workspace, and the webhooks
+/// and groups that they own stay and go to whoever removed them. All events share one `correlation_id`.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Forbidden`], also for an owner unless whoever asks is one; the conflicts `self` and `last_owner`.
@@ -179,7 +182,7 @@ pub async fn remove(app: &App, actor: &Actor, id: UserId, reason: Option<Reason>
     Ok(())
 }
 
-/// Takes whoever asks out of the workspace. The webhooks that they own stay and go to the owner who joined first.
+/// Takes whoever asks out of the workspace. The webhooks and groups that they own stay and go to the owner who joined first.
 ///
 /// # Errors
 /// The conflict `last_owner`; the conflict `not_a_user` for API keys.
@@ -209,64 +212,18 @@ async fn go(tx: &mut Tx<'_>, user: &User, heir: &EventActor) -> Result<(), Error
     let principal = PrincipalId::User(user.id);
     tx.correlate();
     authority::take_all_roles(tx, principal, &user.name).await?;
+    groups::leave_all(tx, principal, &user.name).await?;
+    groups::hand_over(tx, principal, heir).await?;
     db::principals::hand_over_owned(tx.conn, tx.workspace, principal, heir).await?;
+    db::ownership_offers::end_of(tx.conn, tx.workspace, user.id).await?;
     db::sessions::close(tx.conn, user.id, tx.workspace).await?;
     Ok(db::users::delete_membership(tx.conn, tx.workspace, user.id).await?)
 }
 
 fn gone(app: &App, actor: &Actor) {
-    for topic in ["users", "webhooks"] {
+    for topic in ["users", "groups", "webhooks"] {
         app.changed(actor.workspace, topic);
     }
-}
-
-/// Gives the ownership of whoever asks to another active user, who becomes an owner; whoever asks becomes an admin. All events
-/// share one `correlation_id`.
-///
-/// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`]; the conflicts `self`, `blocked` and, for API keys, `not_a_user`.
-pub async fn transfer_ownership(app: &App, actor: &Actor, to: UserId) -> Result<User, Error> {
-    let PrincipalId::User(from) = actor.principal else {
-        return Err(Error::conflict(
-            "not_a_user",
-            "only an owner who is a user can give the workspace to somebody else",
-        ));
-    };
-    let asking = actor.clone();
-    let user = change(app, actor, Some(Permission::WorkspaceOwn), move |tx| {
-        Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
-            let before = find(tx, to).await?;
-            authority::not_oneself(&asking, PrincipalId::User(to), "give the workspace to yourself")?;
-            if before.status == PrincipalStatus::Blocked {
-                return Err(Error::conflict("blocked", "a blocked user can't own the workspace: unblock them first"));
-            }
-            let roles = db::roles::list(tx.conn, tx.workspace).await?;
-            let built_in = |wanted| {
-                let role = roles.iter().find(|role| role.is(wanted));
-                role.ok_or_else(|| Error::Internal("a built-in role is missing".to_owned()))
-            };
-            let (owner, admin) = (built_in(BuiltInRole::Owner)?, built_in(BuiltInRole::Admin)?);
-            tx.correlate();
-            let giver = find(tx, from).await?;
-            authority::give_role(tx, PrincipalId::User(to), &before.name, owner).await?;
-            authority::give_role(tx, PrincipalId::User(from), &giver.name, admin).await?;
-            authority::take_role(tx, PrincipalId::User(from), &giver.name, owner).await?;
-            for principal in [to, from].map(PrincipalId::User) {
-                db::roles::touch(tx.conn, tx.workspace, principal, tx.now).await?;
-            }
-            let user = find(tx, to).await?;
-            let mut data = json!({"object": user, "previous_owner": as_principal(giver.id, giver.name)});
-            if user.roles != before.roles {
-                data["previous"] = json!({"roles": before.roles});
-            }
-            tx.record(EventType::USER_OWNERSHIP_TRANSFERRED, &data)?;
-            Ok(user)
-        })
-    })
-    .await?;
-    app.changed(actor.workspace, "users");
-    Ok(user)
 }
 
 /// Makes a person a member of the transaction's workspace, with roles. The caller correlates.
@@ -281,7 +238,7 @@ pub(super) async fn join(tx: &mut Tx<'_>, id: UserId, name: &str, roles: &[Role]
     Ok(())
 }
 
-fn as_principal(id: UserId, name: String) -> EventActor {
+pub(super) fn as_principal(id: UserId, name: String) -> EventActor {
     let id = PrincipalId::User(id);
     EventActor { kind: id.kind(), id: Some(id.to_string()), name }
 }

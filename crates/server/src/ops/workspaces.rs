@@ -6,7 +6,7 @@ use bellwire_core::{
     text::Name,
 };
 
-use super::{Actor, Tx, users};
+use super::{Actor, Tx, license, users};
 use crate::{
     app::App,
     db::{self, roles::Role, workspaces::Workspace},
@@ -40,7 +40,7 @@ pub async fn rename(app: &App, actor: &Actor, name: Name) -> Result<Workspace, E
     Ok(workspace)
 }
 
-/// Makes the workspace of the transaction, with the built-in roles and its first owner. Returns the role Owner.
+/// Makes the workspace of the transaction, with the built-in roles, its first owner and its license. Returns the role Owner.
 pub(super) async fn create(tx: &mut Tx<'_>, name: &Name, owner: UserId, owner_name: &Name) -> Result<Role, Error> {
     let workspace = Workspace { id: tx.workspace, name: name.as_str().to_owned(), created_at: tx.now };
     db::workspaces::insert(tx.conn, &workspace).await?;
@@ -57,6 +57,7 @@ pub(super) async fn create(tx: &mut Tx<'_>, name: &Name, owner: UserId, owner_na
         db::roles::insert(tx.conn, tx.workspace, role).await?;
     }
     users::join(tx, owner, owner_name.as_str(), std::slice::from_ref(&owner_role)).await?;
+    license::issue(tx).await?;
     Ok(owner_role)
 }
 

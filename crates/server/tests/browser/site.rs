@@ -32,6 +32,8 @@ pub(crate) struct Site {
     pub(crate) app: App,
     pub(crate) url: String,
     pub(crate) ann: Actor,
+    /// For programs: it may do everything.
+    pub(crate) api_key: String,
     engine: Engine,
     server: JoinHandle<()>,
     _folder: tempfile::TempDir,
@@ -57,10 +59,11 @@ impl Site {
         let clock = Clock::fake(Timestamp::parse("2026-11-23T09:00:00Z").unwrap());
         let (app, signals) = App::new(config, db, clock, Randomness::from_system(), MasterKey::from_bytes([7; 32]));
         let engine = delivery::start(&app, signals);
-        let ann = furnish(&app).await;
-        let router = bellwire::console::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let (ann, api_key) = furnish(&app).await;
+        let router = bellwire::api::router(&app).merge(bellwire::console::router(app.clone()));
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url: format!("http://{address}"), app, ann, engine, server, _folder: folder }
+        Self { url: format!("http://{address}"), app, ann, api_key, engine, server, _folder: folder }
     }
 
     /// Lets time pass.
@@ -74,18 +77,19 @@ impl Site {
     }
 }
 
-/// The workspace and its owner; then as whom programs of a test act for her.
-async fn furnish(app: &App) -> Actor {
+/// The workspace and its owner; then as whom programs of a test act for her, and the key of those that use the API.
+async fn furnish(app: &App) -> (Actor, String) {
     let name = |text| Name::parse(text).unwrap();
     let password = Password::parse(PASSWORD).unwrap();
     let email = Email::parse(EMAIL).unwrap();
     let made = ops::setup::bootstrap(app, name("Northwind"), email, name("Ann Lee"), password).await.unwrap();
-    Actor {
+    let ann = Actor {
         workspace: made.workspace_id,
         principal: PrincipalId::User(made.user_id),
         name: "Ann Lee".to_owned(),
         permissions: BuiltInRole::Owner.permissions(),
-    }
+    };
+    (ann, made.api_key)
 }
 
 impl Site {

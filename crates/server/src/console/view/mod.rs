@@ -13,10 +13,14 @@ pub(crate) mod account;
 pub(crate) mod assets;
 pub(crate) mod deliveries;
 pub(crate) mod events;
+pub(crate) mod groups;
 pub(crate) mod health;
 pub(crate) mod invites;
+pub(crate) mod license;
 pub(crate) mod listing;
+pub(crate) mod ownership;
 pub(crate) mod parts;
+pub(crate) mod roles;
 pub(crate) mod users;
 pub(crate) mod webhook;
 pub(crate) mod webhooks;
@@ -135,6 +139,8 @@ pub(crate) struct Chrome {
     pub(crate) nav: Vec<NavItem>,
     /// The topics of `/live` that change this page, separated by spaces; empty for none.
     pub(crate) live: &'static str,
+    /// What somebody offers to the user, who hasn't answered yet.
+    pub(crate) offer: Option<ownership::Offered>,
     /// The dialog whose URL was opened, if it was one.
     pub(crate) dialog: Option<Dialog>,
 }
@@ -177,11 +183,15 @@ pub(crate) enum Section {
     Events,
     Users,
     Invites,
+    Groups,
+    Roles,
+    License,
 }
 
 impl Section {
     /// Every section, in the order of the navigation.
-    pub(crate) const ALL: [Self; 4] = [Self::Webhooks, Self::Events, Self::Users, Self::Invites];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Webhooks, Self::Events, Self::Users, Self::Invites, Self::Groups, Self::Roles, Self::License];
 
     /// Path, name and icon.
     const fn parts(self) -> (&'static str, &'static str, &'static str) {
@@ -190,6 +200,9 @@ impl Section {
             Self::Events => ("/events", "Events", "activity"),
             Self::Users => ("/users", "Users", "user"),
             Self::Invites => ("/invites", "Invites", "mail"),
+            Self::Groups => ("/groups", "Groups", "group"),
+            Self::Roles => ("/roles", "Roles", "shield"),
+            Self::License => ("/license", "License", "gauge"),
         }
     }
 

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::listing::Listing;
+use super::ownership::Offered;
 use super::parts::{Choice, Field, Moment, Pager};
 use super::{Chrome, DialogView, Page};
 
@@ -18,6 +19,8 @@ pub(crate) struct ListPage {
     pub(crate) roles: Vec<Choice>,
     pub(crate) rows: Vec<UserRow>,
     pub(crate) pager: Pager,
+    /// What the reader offers to somebody else.
+    pub(crate) offered: Option<Offered>,
     /// Whether the user may send invites.
     pub(crate) can_invite: bool,
 }
@@ -41,6 +44,8 @@ pub(crate) struct UserRow {
     pub(crate) blocked: bool,
     /// The reader.
     pub(crate) is_self: bool,
+    /// The reader offers them the ownership.
+    pub(crate) is_offered: bool,
     pub(crate) can: UserActions,
 }
 
@@ -52,8 +57,10 @@ pub(crate) struct UserActions {
     pub(crate) block: bool,
     pub(crate) remove: bool,
     pub(crate) leave: bool,
-    /// Make them the owner of the workspace.
-    pub(crate) transfer: bool,
+    /// Give and take roles.
+    pub(crate) roles: bool,
+    /// Offer them the ownership of the workspace.
+    pub(crate) offer: bool,
 }
 
 /// `GET /users/{id}/edit`
@@ -92,17 +99,32 @@ pub(crate) struct RemoveDialog {
 
 impl DialogView for RemoveDialog {}
 
-/// `GET /users/{id}/transfer`
+/// `GET /users/{id}/roles`; also the 422 answer of its `POST`.
 #[derive(Debug, Clone, Template)]
-#[template(path = "users/transfer_dialog.html")]
-pub(crate) struct TransferDialog {
+#[template(path = "users/roles_dialog.html")]
+pub(crate) struct RolesDialog {
     pub(crate) id: String,
     pub(crate) name: String,
-    pub(crate) workspace: String,
+    pub(crate) roles: Vec<RoleChoice>,
+    pub(crate) error: Option<String>,
     pub(crate) return_to: String,
 }
 
-impl DialogView for TransferDialog {}
+impl DialogView for RolesDialog {}
+
+/// One role as a checkbox.
+#[derive(Debug, Clone)]
+pub(crate) struct RoleChoice {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) is_owner: bool,
+    pub(crate) chosen: bool,
+    /// Whether the user holds it: what is sent is what changed since.
+    pub(crate) held: bool,
+    /// Why the reader may neither give nor take it.
+    pub(crate) locked: Option<String>,
+}
 
 /// `GET /users/leave`
 #[derive(Debug, Clone, Template)]

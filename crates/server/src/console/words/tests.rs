@@ -132,26 +132,6 @@ fn every_event_of_the_catalogue_says_what_it_is_about() {
 }
 
 #[test]
-fn bodies_are_shown_with_line_breaks_in_the_order_in_which_they_are_sent() {
-    assert_eq!(pretty(r#"{"b":1,"a":[2, "x"]}"#), "{\n  \"b\": 1,\n  \"a\": [\n    2,\n    \"x\"\n  ]\n}");
-    assert_eq!(
-        pretty(r#"{"a":"{\"b\\\\\":[1, 2]}","c":[],"d":{}}"#),
-        "{\n  \"a\": \"{\\\"b\\\\\\\\\\\":[1, 2]}\",\n  \"c\": [],\n  \"d\": {}\n}"
-    );
-    assert_eq!(pretty("{"), "{");
-}
-
-proptest::proptest! {
-    #[test]
-    fn line_breaks_change_nothing_of_a_body(text in ".*", number: i64) {
-        let key = text.clone();
-        let value = serde_json::json!({"a": [text, {"b": number}, []], key: null});
-        let shown: serde_json::Value = serde_json::from_str(&pretty(&value.to_string())).unwrap();
-        proptest::prop_assert_eq!(shown, value);
-    }
-}
-
-#[test]
 fn types_have_titles() {
     assert_eq!(type_title("user.blocked"), "User blocked");
     assert_eq!(type_title("order.paid"), "order.paid");

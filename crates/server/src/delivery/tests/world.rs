@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use bellwire_core::{
     catalogue::{EventType, EventTypes},
     event::{EventActor, PrincipalId},
-    id::{RoleId, WebhookId, WorkspaceId},
+    id::{LicenseId, RoleId, WebhookId, WorkspaceId},
     permission::BuiltInRole,
     text::{Description, Reason},
     time::Timestamp,
@@ -138,10 +138,17 @@ impl World {
         let (workspace, now): (Value, Value) = (self.workspace.into(), self.now().into());
         let (role, key): (RoleId, _) = (self.app.random.id(self.now()), self.actor.principal.to_string());
         let permissions = serde_json::to_string(&self.actor.permissions).unwrap();
-        let all: [(&str, Vec<Value>); 4] = [
+        let license: LicenseId = self.app.random.id(self.now());
+        let all: [(&str, Vec<Value>); 5] = [
             (
                 "INSERT INTO workspaces (id, name, created_at) VALUES ($1, 'Test', $2)",
                 vec![workspace.clone(), now.clone()],
+            ),
+            (
+                // One that the clock has nothing to do with: the only events are those of the test.
+                "INSERT INTO licenses (workspace_id, id, plan, status, renews, period_start, period_end, included, extra, used, \
+                 thresholds, expiring_told, updated_at) VALUES ($1, $2, 'Test', 'blocked', 0, $3, $3, 0, 0, 0, '[]', 0, $3)",
+                vec![workspace.clone(), license.into(), now.clone()],
             ),
             (
                 "INSERT INTO api_keys (id, workspace_id, name, name_key, secret_hash, hint, status, created_by, created_at, updated_at) \
@@ -149,8 +156,8 @@ impl World {
                 vec![key.clone().into(), workspace.clone(), now.clone()],
             ),
             (
-                "INSERT INTO roles (id, workspace_id, name, description, built_in, permissions, created_at, updated_at) \
-                 VALUES ($1, $2, 'Owner', '', 1, $3, $4, $4)",
+                "INSERT INTO roles (id, workspace_id, name, name_key, description, built_in, permissions, created_at, updated_at) \
+                 VALUES ($1, $2, 'Owner', 'owner', '', 1, $3, $4, $4)",
                 vec![role.into(), workspace.clone(), permissions.into(), now],
             ),
             (

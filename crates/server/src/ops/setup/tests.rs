@@ -74,7 +74,7 @@ async fn the_beginning_is_told_as_it_is() {
     let made = bootstrap(&app, "Acme", "ann@example.com", "Ann Lee").await;
     let rows = crate::testing::query(&app, "SELECT type, actor FROM events ORDER BY sequence", Vec::new()).await;
     let types: Vec<String> = rows.iter().map(|row| row.get("type").unwrap()).collect();
-    assert_eq!(types, ["user.joined", "role.assigned", "api_key.created", "role.assigned"]);
+    assert_eq!(types, ["user.joined", "role.assigned", "license.issued", "api_key.created", "role.assigned"]);
     for row in rows {
         let actor: serde_json::Value = row.json("actor").unwrap();
         assert_eq!(actor, json!({"type": "system", "id": null, "name": "Bellwire"}));

@@ -1,5 +1,8 @@
 //! What people do, from the first click to the last.
 
+mod groups;
+mod license;
+mod roles;
 mod webhook;
 mod webhooks;
 
@@ -13,6 +16,7 @@ use bellwire_core::{
     webhook_url::WebhookUrl,
 };
 use futures_util::FutureExt;
+use serde_json::Value;
 
 use crate::{
     page::Page,
@@ -65,6 +69,25 @@ async fn sign_in(journey: &Journey) {
 const TOAST: &str = "#toasts-status .toast";
 
 impl Journey {
+    /// The bodies of what was delivered after the first `before`, in the order of their numbers, `count` of them; each is what
+    /// the catalogue says.
+    async fn delivered(&self, before: usize, count: usize) -> Vec<Value> {
+        let received = self.receiver.wait_for(before + count).await;
+        assert_eq!(received.len(), before + count);
+        let mut bodies: Vec<Value> = received.iter().map(Received::json).collect();
+        bodies.sort_by_key(|body| body["sequence"].as_i64());
+        let bodies = bodies.split_off(before);
+        for body in &bodies {
+            let schema = EventType::parse(body["type"].as_str().unwrap()).unwrap().entry().body_schema();
+            let mut compiler = boon::Compiler::new();
+            compiler.add_resource("https://example.com/schema", schema).unwrap();
+            let mut schemas = boon::Schemas::new();
+            let schema = compiler.compile("https://example.com/schema", &mut schemas).unwrap();
+            schemas.validate(body, schema).unwrap_or_else(|error| panic!("{error}\n{body:#}"));
+        }
+        bodies
+    }
+
     /// Makes a webhook as a program would, a second after the one before.
     async fn webhook(&self, url: &str, event_types: &[&str]) -> WebhookDetails {
         self.site.pass(Duration::from_secs(1));
@@ -119,4 +142,9 @@ fn is_signed_with(received: &Received, secret: &str) -> bool {
     let time: i64 = header(sign::TIMESTAMP_HEADER).parse().unwrap();
     let expected = sign::v1(&secret, header(sign::ID_HEADER), time, &received.body);
     header(sign::SIGNATURE_HEADER).split(' ').any(|signature| signature == expected)
+}
+
+/// Their types, in their order.
+fn types(bodies: &[Value]) -> Vec<&str> {
+    bodies.iter().map(|body| body["type"].as_str().unwrap()).collect()
 }

@@ -83,7 +83,7 @@ async fn a_published_event_is_seen_and_delivered() {
             "type": "user.blocked",
             "timestamp": "2026-11-22T07:00:00.000000Z",
             "workspace_id": "ws_…",
-            "sequence": 5,
+            "sequence": 6,
             "actor": {
               "type": "system",
               "id": null,
@@ -162,7 +162,7 @@ async fn a_publish_with_a_key_happens_once() {
         202 Accepted
         {
           "id": "evt_…",
-          "sequence": 5
+          "sequence": 6
         }
         "#);
         assert_eq!(publish("order-1", json!({"a": 1})).await.body, first.body);

@@ -5,6 +5,7 @@
 
 mod documents;
 mod events;
+mod license;
 mod people;
 mod refusals;
 mod webhooks;

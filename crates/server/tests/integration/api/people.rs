@@ -195,3 +195,188 @@ async fn roles_are_seen() {
         world.server.stop().await;
     }
 }
+
+#[tokio::test]
+async fn roles_are_made_changed_and_deleted() {
+    for world in worlds().await {
+        let new = json!({"name": "Auditor", "description": "Sees what happens", "permissions": ["users.view", "events.view"]});
+        let made = world.ask("POST", "/api/v1/roles", new.clone()).await;
+        assert_shown!(made, @r#"
+        201 Created
+        location: /api/v1/roles/role_…
+        {
+          "id": "role_…",
+          "name": "Auditor",
+          "description": "Sees what happens",
+          "built_in": false,
+          "permissions": [
+            "events.view",
+            "users.view"
+          ],
+          "created_at": "2026-11-23T09:00:00.000000Z",
+          "updated_at": "2026-11-23T09:00:00.000000Z"
+        }
+        "#);
+        let path = format!("/api/v1/roles/{}", made.text("/id"));
+        assert_shown!(world.ask("POST", "/api/v1/roles", json!({"name": "AUDITOR", "permissions": ["users.view"]})).await, @r#"
+        422 Unprocessable Entity
+        {
+          "type": "about:blank",
+          "title": "Unprocessable Entity",
+          "status": 422,
+          "detail": "name: there is a role called Auditor already",
+          "code": "invalid",
+          "errors": [
+            {
+              "field": "name",
+              "message": "there is a role called Auditor already"
+            }
+          ]
+        }
+        "#);
+        assert_shown!(world.ask("POST", "/api/v1/roles", json!({"name": "X", "permissions": ["users.view", "everything"]})).await, @r#"
+        422 Unprocessable Entity
+        {
+          "type": "about:blank",
+          "title": "Unprocessable Entity",
+          "status": 422,
+          "detail": "permissions[1]: unknown value everything, expected one of webhooks.view, webhooks.manage, events.view, events.publish, users.view, users.manage, invites.manage, groups.view, groups.manage, roles.view, roles.manage, api_keys.view, api_keys.manage, license.view, license.manage, usage.report, settings.manage, workspace.own",
+          "code": "invalid",
+          "errors": [
+            {
+              "field": "permissions[1]",
+              "message": "unknown value everything, expected one of webhooks.view, webhooks.manage, events.view, events.publish, users.view, users.manage, invites.manage, groups.view, groups.manage, roles.view, roles.manage, api_keys.view, api_keys.manage, license.view, license.manage, usage.report, settings.manage, workspace.own"
+            }
+          ]
+        }
+        "#);
+        assert_shown!(world.ask("PATCH", &path, json!({"permissions": ["workspace.own"]})).await, @r#"
+        422 Unprocessable Entity
+        {
+          "type": "about:blank",
+          "title": "Unprocessable Entity",
+          "status": 422,
+          "detail": "permissions: workspace.own belongs to the role Owner alone",
+          "code": "invalid",
+          "errors": [
+            {
+              "field": "permissions",
+              "message": "workspace.own belongs to the role Owner alone"
+            }
+          ]
+        }
+        "#);
+        let changed = world.ask("PATCH", &path, json!({"permissions": ["events.view"]})).await;
+        assert_eq!(changed.json()["permissions"], json!(["events.view"]));
+        assert_eq!(changed.text("/name"), "Auditor");
+
+        let ann = world.acme.user_id;
+        assert_eq!(world.ask("PUT", &format!("{path}/members/{ann}"), Value::Null).await.status, 204);
+        assert_shown!(world.ask("GET", &format!("{path}/members"), Value::Null).await, @r#"
+        200 OK
+        {
+          "data": [
+            {
+              "type": "user",
+              "id": "usr_…",
+              "name": "Ann Lee",
+              "status": "active"
+            }
+          ],
+          "next": null
+        }
+        "#);
+        assert_shown!(world.ask("DELETE", &path, Value::Null).await, @r#"
+        409 Conflict
+        {
+          "type": "about:blank",
+          "title": "Conflict",
+          "status": 409,
+          "detail": "Auditor is in use by 1 user: take it from them first",
+          "code": "role_in_use"
+        }
+        "#);
+        assert_eq!(world.ask("DELETE", &format!("{path}/members/{ann}"), Value::Null).await.status, 204);
+        assert_eq!(world.ask("DELETE", &path, Value::Null).await.status, 204);
+        assert_eq!(world.ask("GET", &path, Value::Null).await.status, 404);
+
+        let owner = format!("/api/v1/roles/{}", role(&world, "Owner").await);
+        assert_shown!(world.ask("PATCH", &owner, json!({"name": "Boss"})).await, @r#"
+        409 Conflict
+        {
+          "type": "about:blank",
+          "title": "Conflict",
+          "status": 409,
+          "detail": "Owner is built in: it stays as it is",
+          "code": "built_in"
+        }
+        "#);
+        assert_shown!(world.ask("DELETE", &format!("{owner}/members/{ann}"), Value::Null).await, @r#"
+        409 Conflict
+        {
+          "type": "about:blank",
+          "title": "Conflict",
+          "status": 409,
+          "detail": "a workspace needs an active owner: make somebody else an owner first",
+          "code": "last_owner"
+        }
+        "#);
+        // What another workspace has is not there.
+        let foreign = world.ask_as(&world.other.api_key, "POST", "/api/v1/roles", new).await.text("/id");
+        for (method, body) in [("GET", Value::Null), ("PATCH", json!({"name": "Mine"})), ("DELETE", Value::Null)] {
+            let answer = world.ask(method, &format!("/api/v1/roles/{foreign}"), body).await;
+            assert_eq!((answer.status.as_u16(), answer.text("/code")), (404, "not_found".to_owned()));
+        }
+        world.server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_ownership_is_offered_and_the_offer_withdrawn() {
+    for world in worlds().await {
+        let ann = world.acme.user_id;
+        let invite = world.ask("POST", "/api/v1/invites", json!({"email": "sam@example.com"})).await;
+        let token = invite.text("/url").rsplit('/').next().unwrap().to_owned();
+        let password = "a long enough password";
+        bellwire::ops::invites::accept(&world.server.app, &token, "Sam Rivera", password, None).await.unwrap();
+        let users = world.ask("GET", "/api/v1/users?search=sam", Value::Null).await;
+        let sam = users.text("/data/0/id");
+        let made = world.ask("POST", "/api/v1/ownership-offers", json!({"from": ann.to_string(), "to": sam})).await;
+        assert_shown!(made, @r#"
+        201 Created
+        location: /api/v1/ownership-offers/own_…
+        {
+          "id": "own_…",
+          "from": {
+            "type": "user",
+            "id": "usr_…",
+            "name": "Ann Lee"
+          },
+          "to": {
+            "type": "user",
+            "id": "usr_…",
+            "name": "Sam Rivera"
+          },
+          "created_at": "2026-11-23T09:00:00.000000Z",
+          "expires_at": "2026-11-30T09:00:00.000000Z"
+        }
+        "#);
+        let path = format!("/api/v1/ownership-offers/{}", made.text("/id"));
+        let list = world.ask("GET", "/api/v1/ownership-offers", Value::Null).await.json();
+        assert_eq!(list, json!({"data": [made.json()], "next": null}));
+        assert_eq!(world.ask("GET", &path, Value::Null).await.json(), made.json());
+        let wrong = world.ask("POST", "/api/v1/ownership-offers", json!({"from": sam, "to": ann.to_string()})).await;
+        assert_eq!((wrong.status.as_u16(), wrong.text("/code")), (409, "not_an_owner".to_owned()));
+        for (method, action) in [("POST", "/accept"), ("POST", "/decline")] {
+            let answer = world.ask(method, &format!("{path}{action}"), Value::Null).await;
+            assert_eq!(answer.status, 404, "that is for people");
+        }
+        for method in ["GET", "DELETE"] {
+            let answer = world.ask_as(&world.other.api_key, method, &path, Value::Null).await;
+            assert_eq!(answer.status, 404);
+        }
+        assert_eq!(world.ask("DELETE", &path, Value::Null).await.status, 204);
+        assert_eq!(world.ask("GET", &path, Value::Null).await.status, 404);
+        world.server.stop().await;
+    }
+}

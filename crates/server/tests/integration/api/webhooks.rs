@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use bellwire::clock::Clock;
 use serde_json::{Value, json};
 
-use super::world::{World, assert_shown, worlds};
+use super::world::{World, assert_shown, worlds, worlds_at};
+use crate::support::receiver::{Received, Receiver};
 
 async fn create(world: &World, url: &str) -> String {
     let body = json!({"url": url, "event_types": ["user.blocked"]});
@@ -253,6 +255,43 @@ async fn the_secret_is_shown_and_rotated() {
         assert_ne!(first.text("/secret"), second.text("/secret"));
         let third = world.ask("POST", &format!("{path}/secret/rotate"), Value::Null).await;
         assert_eq!(third.text("/old_secret_until"), "2026-11-24T09:00:00.000000Z", "a day when nothing is said");
+        world.server.stop().await;
+    }
+}
+
+/// What the library of Standard Webhooks says of it, which is not ours.
+fn verifies(received: &Received, secret: &str) -> bool {
+    let library = standardwebhooks::Webhook::new(secret).unwrap();
+    library.verify(&received.body, &received.headers).is_ok()
+}
+
+#[tokio::test]
+async fn during_a_rotation_the_old_and_the_new_secret_verify() {
+    // The library knows no clock but the machine's.
+    for world in worlds_at(Clock::System.now()).await {
+        let receiver = Receiver::start().await;
+        let path = format!("/api/v1/webhooks/{}", create(&world, &receiver.url()).await);
+        let mut count = 0;
+        let mut publish = async || {
+            let published = world.ask("POST", "/api/v1/events", json!({"type": "user.blocked", "data": {}})).await;
+            assert_eq!(published.status, 202, "{}", published.shown());
+            count += 1;
+            receiver.wait_for(count).await.pop().unwrap()
+        };
+        let old = world.ask("GET", &format!("{path}/secret"), Value::Null).await.text("/secret");
+        assert!(verifies(&publish().await, &old));
+
+        let rotated = world.ask("POST", &format!("{path}/secret/rotate"), json!({"overlap_seconds": 60})).await;
+        let new = rotated.text("/secret");
+        let during = publish().await;
+        assert!(verifies(&during, &old) && verifies(&during, &new), "both sign while they overlap");
+        let mut forged = during.clone();
+        forged.body = during.body.iter().map(u8::to_ascii_uppercase).collect::<Vec<_>>().into();
+        assert!(!verifies(&forged, &old) && !verifies(&forged, &new), "another body");
+
+        world.server.app.clock.advance(Duration::from_secs(61));
+        let after = publish().await;
+        assert!(verifies(&after, &new) && !verifies(&after, &old), "the old secret has had its time");
         world.server.stop().await;
     }
 }

@@ -36,20 +36,30 @@ pub(super) struct World {
 
 /// A server on SQLite: for what has nothing to do with the engine.
 pub(super) async fn world() -> World {
-    World::start(None).await
+    World::start(None, morning()).await
 }
 
 /// A server on each engine that can be had.
 pub(super) async fn worlds() -> Vec<World> {
-    let mut worlds = vec![world().await];
+    worlds_at(morning()).await
+}
+
+/// As [`worlds`], with clocks that stand still at this time.
+pub(super) async fn worlds_at(now: Timestamp) -> Vec<World> {
+    let mut worlds = vec![World::start(None, now).await];
     if env::var_os("BELLWIRE_TEST_POSTGRES_URL").is_some() {
-        worlds.push(World::start(fresh_database().await).await);
+        worlds.push(World::start(fresh_database().await, now).await);
     }
     worlds
 }
 
+/// When everything happens that doesn't say otherwise.
+fn morning() -> Timestamp {
+    Timestamp::parse("2026-11-23T09:00:00Z").unwrap()
+}
+
 impl World {
-    async fn start(database: Option<FreshDatabase>) -> Self {
+    async fn start(database: Option<FreshDatabase>, now: Timestamp) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = format!("sqlite:{}", folder.path().join("bellwire.db").display());
         let config = Config {
@@ -63,8 +73,7 @@ impl World {
             retention: Duration::from_hours(30 * 24),
             log: "off".to_owned(),
         };
-        let clock = Clock::fake(Timestamp::parse("2026-11-23T09:00:00Z").unwrap());
-        let server = serve::start(config, clock, Randomness::seeded(7)).await.unwrap();
+        let server = serve::start(config, Clock::fake(now), Randomness::seeded(7)).await.unwrap();
         let make = async |workspace: &str, email: &str, name: &str| {
             let password = Password::parse("a long enough password").unwrap();
             let (email, name) = (Email::parse(email).unwrap(), Name::parse(name).unwrap());

@@ -105,20 +105,31 @@ async fn other_ids_lead_nowhere() {
 }
 
 #[tokio::test]
-async fn the_workspace_can_be_given_away() {
+async fn roles_are_changed_in_one_go_and_stale_pages_undo_nothing() {
     let console = Console::new().await;
     let mut ann = console.owner().await;
     let mut sam = console.member(&mut ann).await;
-    let ann_id = id(&mut ann, "Ann Lee").await;
     let sam_id = id(&mut ann, "Sam Rivera").await;
-    sam.get(&format!("/users/{ann_id}/transfer")).await.is(403);
-    ann.dialog(&format!("/users/{sam_id}/transfer")).await.is(200).says("the owner of Acme");
-    ann.post(&format!("/users/{sam_id}/transfer"), &[]).await.leads_to("/users");
-    ann.get("/users")
-        .await
-        .says("Sam Rivera owns the workspace now.")
-        .keeps_silent_about(&format!("transfer-{ann_id}"));
-    sam.get("/users").await.says(&format!("transfer-{ann_id}")).says(&format!("remove-{ann_id}"));
-    ann.post(&format!("/users/{sam_id}/block"), &[]).await.leads_to("/users");
-    ann.get("/users").await.says("role=\"alert\"").keeps_silent_about("tone-bad\">Blocked<");
+    let path = format!("/users/{sam_id}/roles");
+    sam.get(&path).await.is(403);
+    let form = ann.dialog(&path).await.is(200).says("Roles of Sam Rivera");
+    let (admin, member) = (form.checkbox("Admin"), form.checkbox("Member"));
+    form.says(&format!("name=\"held\" value=\"{member}\"")).keeps_silent_about(&format!("\"held\" value=\"{admin}\""));
+    // One tab makes Sam an admin. Another, opened before, takes Member: Admin stays.
+    ann.post(&path, &[("roles", &admin), ("roles", &member), ("held", &member)]).await.leads_to("/users");
+    ann.get("/users").await.says("The roles of Sam Rivera were changed.");
+    ann.post(&path, &[("held", &member), ("return_to", "/users?q=sam")]).await.leads_to("/users?q=sam");
+    let form = ann.dialog(&path).await.is(200);
+    form.says(&format!("\"held\" value=\"{admin}\"")).keeps_silent_about(&format!("\"held\" value=\"{member}\""));
+    // It counts from the next click on; but an admin can't make anybody an owner, and sees why.
+    let form = sam.dialog(&path).await.is(200).says("disabled").says("workspace.own");
+    let owner = form.checkbox("Owner");
+    sam.post(&path, &[("roles", &owner)]).await.leads_to("/users");
+    sam.get("/users").await.says("role=\"alert\"").says("workspace.own");
+    // The only owner stays one, and the dialog says so with what was ticked.
+    let path = format!("/users/{}/roles", id(&mut ann, "Ann Lee").await);
+    let refused = ann.post_with(&path, &[("held", &owner), ("roles", &member)], &[("x-dialog", "1")]).await.is(422);
+    refused.says("class=\"problem\"").says(&format!("value=\"{member}\" checked"));
+    ann.post(&path, &[("roles", "role_nothing")]).await.is(400);
+    ann.get("/users/usr_00000000000000000000000000/roles").await.is(404);
 }

@@ -8,11 +8,15 @@ use super::super::parts::*;
 use super::super::webhook::{ReplayDialog, RotateDialog, SecretDialog, StatusChange, TestDialog};
 use super::super::webhooks::*;
 use super::super::{Chrome, Dialog, NavItem, Page, Section, Theme, Toast, WorkspaceChoice};
-use super::super::{events, invites, users, webhook, webhooks};
+use super::super::{events, groups, invites, license, ownership, roles, users, webhook, webhooks};
 use askama::Template;
 
+mod group_pages;
+mod licenses;
 mod people;
+mod roles_and_ownership;
 use people::*;
+use roles_and_ownership::*;
 
 /// Every page and dialog by a name of its own.
 pub(super) fn samples() -> Vec<(&'static str, String)> {
@@ -79,10 +83,23 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
     add("dialog-remove", users::RemoveDialog { id: "usr_1".into(), name: name(), return_to: return_to() }.render());
     let workspace = || "Northwind".to_owned();
     add(
-        "dialog-transfer",
-        users::TransferDialog { id: "usr_1".into(), name: name(), workspace: workspace(), return_to: return_to() }
+        "dialog-offer",
+        ownership::OfferDialog { id: "usr_1".into(), name: name(), workspace: workspace(), return_to: return_to() }
             .render(),
     );
+    add("dialog-user-roles", roles_dialog().render());
+    add("ownership", ownership_page().render());
+    add("roles", roles_list().render());
+    add("role", role_page().render());
+    add("role-unheld", roles::ShowPage { members: vec![], ..role_page() }.render());
+    add("matrix", matrix_page().render());
+    add("dialog-role", role_dialog().render());
+    add("dialog-give", give_dialog().render());
+    for (name, used_by) in [("dialog-delete-role", None), ("dialog-delete-used-role", Some("2 users".to_owned()))] {
+        let (id, by_invites) = ("role_9".to_owned(), used_by.is_some());
+        let return_to = "/roles".to_owned();
+        add(name, roles::DeleteDialog { id, name: "Auditor".into(), used_by, by_invites, return_to }.render());
+    }
     let error = Some("You are the owner. Make somebody else the owner first.".to_owned());
     add("dialog-leave", users::LeaveDialog { workspace: workspace(), error, return_to: return_to() }.render());
     add("invites", invites_list().render());
@@ -95,6 +112,10 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
         "dialog-delete-invite",
         invites::DeleteDialog { id: "inv_1".into(), email, return_to: "/invites".into() }.render(),
     );
+
+    for (name, html) in group_pages::samples().into_iter().chain(licenses::samples()) {
+        add(name, html);
+    }
 
     add("setup", setup_page().render());
     add("sign-in", sign_in_page().render());
@@ -152,6 +173,7 @@ fn chrome(section: Option<Section>) -> Chrome {
         user_email: "ann.lee@northwind.example".into(),
         nav: Section::ALL.map(|item| NavItem { section: item, current: Some(item) == section }).into(),
         live: "webhooks",
+        offer: None,
         dialog: None,
     }
 }

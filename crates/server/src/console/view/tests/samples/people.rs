@@ -3,7 +3,7 @@
 use super::*;
 
 pub(super) fn users_list() -> users::ListPage {
-    let all = users::UserActions { change: true, block: true, remove: true, leave: false, transfer: true };
+    let all = users::UserActions { change: true, block: true, remove: true, leave: false, roles: true, offer: true };
     let own = users::UserActions { change: true, leave: true, ..users::UserActions::default() };
     let row = |id: &str, name: &str, email: &str, roles: &[&str], blocked, is_self, can| users::UserRow {
         id: id.into(),
@@ -14,6 +14,7 @@ pub(super) fn users_list() -> users::ListPage {
         joined_at: today(),
         blocked,
         is_self,
+        is_offered: id == "usr_3",
         can,
     };
     users::ListPage {
@@ -36,6 +37,7 @@ pub(super) fn users_list() -> users::ListPage {
             ),
         ],
         pager: Pager { first: 1, last: 3, total: Some(3), ..Pager::default() },
+        offered: Some(offered("Maximiliane von Hohenstein")),
         can_invite: true,
     }
 }

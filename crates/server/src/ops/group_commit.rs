@@ -1,0 +1,259 @@
+//! Group commit: requests of one kind that arrive while a commit is under way share the next one.
+//!
+//! The first that finds nobody at work starts a task that takes what waits, writes it in one transaction, answers, and goes on
+//! until nothing waits. The task belongs to nobody's request, so a caller who goes away harms nobody else.
+//!
+//! What always holds: an answer means that it is on disk; when the transaction fails, everybody in it is told so; what waits is
+//! bounded, in items and in bytes, and more is refused.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::{Mutex, PoisonError},
+};
+
+use bellwire_core::{event::PrincipalId, id::WorkspaceId, permission::Permission};
+use tokio::sync::oneshot;
+
+use super::Actor;
+use crate::{
+    app::{App, Signal},
+    db::{self, Conn},
+    error::Error,
+};
+
+/// A kind of requests that share commits.
+pub trait Shared: Sized + Send + 'static {
+    /// What one request brings.
+    type Part: Send + 'static;
+    /// What one request gets.
+    type Answer: Send + 'static;
+
+    /// What they are called when too many wait: `publishes`.
+    const NAME: &'static str;
+    /// Items that one transaction writes, unless a single request has more.
+    const GROUP: usize;
+    /// Items that may wait.
+    const MAX_WAITING: usize;
+    /// Bytes that may wait.
+    const MAX_WAITING_BYTES: usize;
+
+    /// Where they wait.
+    fn line(app: &App) -> &Line<Self>;
+
+    /// Items and bytes of a part.
+    fn size(part: &Self::Part) -> (usize, usize);
+
+    /// Writes the parts in a transaction. What is wrong with one part is its own answer; an error is everybody's.
+    fn write(
+        app: &App,
+        conn: &mut Conn,
+        parts: Vec<Self::Part>,
+    ) -> impl Future<Output = Result<Written<Self::Answer>, Error>> + Send;
+}
+
+/// What a transaction has written.
+pub struct Written<A> {
+    /// One for each part, in their order.
+    pub answers: Vec<Result<A, Error>>,
+    /// To be sent after the commit.
+    pub signals: Vec<Signal>,
+    /// Which open pages have to look again.
+    pub changed: BTreeSet<(WorkspaceId, &'static str)>,
+}
+
+/// Requests that wait for the next commit.
+pub struct Line<S: Shared>(Mutex<Waiting<S>>);
+
+struct Waiting<S: Shared> {
+    jobs: VecDeque<Job<S>>,
+    items: usize,
+    bytes: usize,
+    /// Whether a task is at work.
+    busy: bool,
+}
+
+struct Job<S: Shared> {
+    part: S::Part,
+    size: (usize, usize),
+    reply: oneshot::Sender<Result<S::Answer, Error>>,
+}
+
+impl<S: Shared> Default for Line<S> {
+    fn default() -> Self {
+        Self(Mutex::new(Waiting { jobs: VecDeque::new(), items: 0, bytes: 0, busy: false }))
+    }
+}
+
+impl<S: Shared> Line<S> {
+    /// Lets a job wait. Returns whether nobody is at work.
+    fn push(&self, job: Job<S>) -> Result<bool, Error> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (items, bytes) = job.size;
+        let has_room = waiting.jobs.is_empty()
+            || (waiting.items + items <= S::MAX_WAITING && waiting.bytes + bytes <= S::MAX_WAITING_BYTES);
+        if !has_room {
+            return Err(Error::Unavailable(format!("too many {} are waiting", S::NAME)));
+        }
+        waiting.items += items;
+        waiting.bytes += bytes;
+        waiting.jobs.push_back(job);
+        Ok(!std::mem::replace(&mut waiting.busy, true))
+    }
+
+    /// Takes what fits into one transaction; when nothing waits, whoever asked is at work no more.
+    fn take(&self) -> Vec<Job<S>> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut jobs, mut items): (Vec<Job<S>>, usize) = (Vec::new(), 0);
+        while let Some(job) = waiting.jobs.pop_front_if(|job| jobs.is_empty() || items + job.size.0 <= S::GROUP) {
+            items += job.size.0;
+            waiting.items -= job.size.0;
+            waiting.bytes -= job.size.1;
+            jobs.push(job);
+        }
+        waiting.busy = !jobs.is_empty();
+        jobs
+    }
+}
+
+/// Writes a part together with others. Returns when it is on disk.
+///
+/// # Errors
+/// What [`Shared::write`] says of the part or of the transaction; [`Error::Unavailable`] when too much waits already.
+pub(super) async fn submit<S: Shared>(app: &App, part: S::Part) -> Result<S::Answer, Error> {
+    let (reply, answer) = oneshot::channel();
+    let size = S::size(&part);
+    if S::line(app).push(Job { part, size, reply })? {
+        tokio::spawn(work::<S>(app.clone()));
+    }
+    answer.await.unwrap_or_else(|_| Err(Error::Internal(format!("one of the {} was dropped", S::NAME))))
+}
+
+/// Writes what waits until nothing does.
+async fn work<S: Shared>(app: App) {
+    loop {
+        let jobs = S::line(&app).take();
+        if jobs.is_empty() {
+            return;
+        }
+        let (replies, parts): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.reply, job.part)).unzip();
+        let held = app.clone();
+        let written = app.db.write(move |conn| Box::pin(async move { S::write(&held, conn, parts).await })).await;
+        match written {
+            Ok(Written { answers, signals, changed }) => {
+                for signal in signals {
+                    app.wake.send(signal);
+                }
+                for (reply, answer) in replies.into_iter().zip(answers) {
+                    // Whoever asked may have gone away.
+                    let _ = reply.send(answer);
+                }
+                for (workspace, topic) in changed {
+                    app.changed(workspace, topic);
+                }
+            }
+            Err(error) => {
+                for reply in replies {
+                    let _ = reply.send(Err(again(&error)));
+                }
+            }
+        }
+    }
+}
+
+/// The same error for everybody who shared the transaction.
+fn again(error: &Error) -> Error {
+    match error {
+        Error::StorageFull => Error::StorageFull,
+        Error::Unavailable(detail) => Error::Unavailable(detail.clone()),
+        other => Error::Internal(match other {
+            Error::Internal(detail) => detail.clone(),
+            other => other.to_string(),
+        }),
+    }
+}
+
+/// Whether actors hold a permission now, as of the transaction; asked once for each of them.
+pub(super) struct Allowed {
+    permission: Permission,
+    known: Vec<(PrincipalId, Option<bool>)>,
+}
+
+impl Allowed {
+    /// Nobody has been asked about yet.
+    pub(super) fn new(permission: Permission) -> Self {
+        Self { permission, known: Vec::new() }
+    }
+
+    /// What is refused to this actor is the inner error.
+    pub(super) async fn check(&mut self, conn: &mut Conn, actor: &Actor) -> Result<Result<(), Error>, Error> {
+        let allowed = match self.known.iter().find(|(principal, _)| *principal == actor.principal) {
+            Some((_, allowed)) => *allowed,
+            None => {
+                let permissions = db::principals::permissions(conn, actor.workspace, actor.principal).await?;
+                let allowed = permissions.map(|permissions| permissions.allow(self.permission));
+                self.known.push((actor.principal, allowed));
+                allowed
+            }
+        };
+        Ok(match allowed {
+            Some(true) => Ok(()),
+            Some(false) => Err(Error::Forbidden(self.permission.as_str())),
+            None => Err(Error::Unauthenticated),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers as heavy as they are, which nobody writes.
+    struct Numbers;
+
+    impl Shared for Numbers {
+        type Part = usize;
+        type Answer = ();
+
+        const NAME: &'static str = "numbers";
+        const GROUP: usize = 5;
+        const MAX_WAITING: usize = 10;
+        const MAX_WAITING_BYTES: usize = 100;
+
+        fn line(_: &App) -> &Line<Self> {
+            unreachable!("the test holds the line itself")
+        }
+
+        fn size(part: &usize) -> (usize, usize) {
+            (*part, 10 * *part)
+        }
+
+        async fn write(_: &App, _: &mut Conn, _: Vec<usize>) -> Result<Written<()>, Error> {
+            unreachable!("the test writes nothing")
+        }
+    }
+
+    fn push(line: &Line<Numbers>, part: usize) -> Result<bool, Error> {
+        line.push(Job { part, size: Numbers::size(&part), reply: oneshot::channel().0 })
+    }
+
+    fn taken(line: &Line<Numbers>) -> Vec<usize> {
+        line.take().into_iter().map(|job| job.part).collect()
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_taken_in_groups() {
+        let line = Line::default();
+        assert!(push(&line, 3).unwrap(), "nobody is at work yet");
+        for part in [2, 2, 3] {
+            assert!(!push(&line, part).unwrap());
+        }
+        let refused = push(&line, 1).unwrap_err();
+        assert!(matches!(&refused, Error::Unavailable(detail) if detail == "too many numbers are waiting"));
+        assert_eq!(taken(&line), [3, 2]);
+        assert!(!push(&line, 5).unwrap(), "there is room again");
+        assert_eq!((taken(&line), taken(&line)), (vec![2, 3], vec![5]));
+        assert!(taken(&line).is_empty());
+        assert!(push(&line, 20).unwrap(), "one that is larger than all bounds is taken when nothing else waits");
+        assert_eq!(taken(&line), [20]);
+    }
+}
