@@ -149,7 +149,7 @@ async fn play(app: App, cast: Cast, pause: Duration) {
     let types: Vec<EventType> = EventType::all().filter(|event_type| event_type.entry().actor_type.is_some()).collect();
     let mut round: usize = 0;
     loop {
-        app.clock.sleep_until(app.clock.now().saturating_add(pause)).await;
+        app.clock.sleep(pause).await;
         let done = if round % 20 == 19 {
             block_and_unblock(&app, &cast.ann).await
         } else if round % 2 == 1 {

@@ -71,7 +71,9 @@ pub async fn open(
     let db = Db::open(&config.database_url)
         .await
         .map_err(|error| format!("the setting --database-url (BELLWIRE_DATABASE_URL): {error}"))?;
-    Ok(App::new(config, db, clock, random, key))
+    let (app, signals) = App::new(config, db, clock, random, key);
+    app.measure_database_clock().await.map_err(|error| format!("can't read the database's clock: {error}"))?;
+    Ok((app, signals))
 }
 
 /// Starts everything.

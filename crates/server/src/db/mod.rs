@@ -13,15 +13,20 @@
 
 pub mod api_keys;
 pub mod attempts;
+pub mod clock;
 pub mod deliveries;
 pub mod dialect;
 pub mod event_views;
 pub mod events;
+#[cfg(test)]
+pub(crate) mod faulty;
 pub mod group_candidates;
 pub mod group_members;
 pub mod groups;
 pub mod health;
 pub mod idempotency_keys;
+#[cfg(test)]
+pub(crate) mod inline;
 pub mod invites;
 pub mod leases;
 pub mod license_credits;
@@ -59,6 +64,12 @@ pub enum Db {
     Sqlite(sqlite::Sqlite),
     /// A server and a pool of connections.
     Postgres(postgres::Postgres),
+    /// SQLite in memory, without threads: for simulations.
+    #[cfg(test)]
+    Inline(inline::Inline),
+    /// One of the others that fails when it is told to.
+    #[cfg(test)]
+    Faulty(faulty::Faulty),
 }
 
 /// A connection, inside a transaction when it came from [`Db::write`].
@@ -122,6 +133,10 @@ impl Db {
         match self {
             Self::Sqlite(sqlite) => sqlite.read(work).await,
             Self::Postgres(postgres) => postgres.read(work).await,
+            #[cfg(test)]
+            Self::Inline(inline) => inline.read(work),
+            #[cfg(test)]
+            Self::Faulty(faulty) => faulty.read(work).await,
         }
     }
 
@@ -138,6 +153,22 @@ impl Db {
         match self {
             Self::Sqlite(sqlite) => sqlite.write(work).await,
             Self::Postgres(postgres) => postgres.write(work).await,
+            #[cfg(test)]
+            Self::Inline(inline) => inline.write(work),
+            #[cfg(test)]
+            Self::Faulty(faulty) => faulty.write(work).await,
+        }
+    }
+
+    /// Whether other processes may use the same database.
+    pub fn is_shared(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(_) => true,
+            #[cfg(test)]
+            Self::Inline(inline) => inline.shared,
+            #[cfg(test)]
+            Self::Faulty(faulty) => faulty.inner().is_shared(),
         }
     }
 
@@ -146,6 +177,10 @@ impl Db {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgres",
+            #[cfg(test)]
+            Self::Inline(_) => "sqlite",
+            #[cfg(test)]
+            Self::Faulty(faulty) => faulty.inner().engine(),
         }
     }
 }

@@ -12,10 +12,11 @@
 //! - Nothing is sent to an inactive or deleted webhook but tests; leases are given back.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasherDefault, DefaultHasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -31,11 +32,12 @@ use super::{
     Shared,
     dial::Failure,
     finish::{Attempted, Finished},
-    send::{self, Connection},
+    send::Connection,
     target::Target,
 };
 use crate::{
     app::{Owed, ROOM},
+    clock::Moment,
     db,
 };
 
@@ -59,7 +61,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Lane {
     pub(super) webhook: WebhookId,
     in_workspace: Arc<AtomicUsize>,
-    healthy_until: AtomicI64,
+    /// Microseconds of a [`Moment`].
+    healthy_until: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -75,11 +78,11 @@ struct State {
     /// There is more in the database than was fetched.
     backlog: bool,
     /// With a rate limit: when the next request may be made.
-    slot: Timestamp,
+    slot: Moment,
     /// Exchanges that ended in this second, and in the one before.
     ended: usize,
     recent: usize,
-    used_at: Timestamp,
+    used_at: Moment,
 }
 
 #[derive(Clone)]
@@ -92,7 +95,7 @@ enum Known {
 /// A connection that nobody uses. All of the engine share a number of places for them.
 struct Parked {
     open: Open,
-    since: Timestamp,
+    since: Moment,
     _place: OwnedSemaphorePermit,
 }
 
@@ -115,11 +118,11 @@ struct Job {
     target: Arc<Target>,
     open: Option<Open>,
     /// Not before.
-    at: Option<Timestamp>,
+    at: Option<Moment>,
 }
 
 impl Lane {
-    pub(super) fn new(webhook: WebhookId, in_workspace: Arc<AtomicUsize>, now: Timestamp) -> Self {
+    pub(super) fn new(webhook: WebhookId, in_workspace: Arc<AtomicUsize>, now: Moment) -> Self {
         let state = State {
             queue: VecDeque::new(),
             idle: Vec::new(),
@@ -134,7 +137,7 @@ impl Lane {
             recent: 0,
             used_at: now,
         };
-        Self { webhook, in_workspace, healthy_until: AtomicI64::new(i64::MIN), state: Mutex::new(state) }
+        Self { webhook, in_workspace, healthy_until: AtomicU64::new(0), state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -182,7 +185,7 @@ impl Lane {
         if state.queue.len() <= capacity {
             return;
         }
-        let now = shared.app.clock.now();
+        let now = shared.app.database_clock.now();
         for owed in state.queue.drain(capacity..) {
             shared.release(owed, now);
         }
@@ -242,7 +245,7 @@ impl Lane {
 
     /// Keeps what was read, and gives back what is not to be sent: the workers may all be waiting for answers.
     fn know(&self, shared: &Shared, state: &mut State, target: Option<Arc<Target>>) {
-        let now = shared.app.clock.now();
+        let now = shared.app.database_clock.now();
         for owed in std::mem::take(&mut state.queue) {
             if target.as_ref().is_some_and(|target| target.wants(&owed)) {
                 state.queue.push_back(owed);
@@ -255,7 +258,7 @@ impl Lane {
 
     /// What a worker does next; `None` when it is not needed any more.
     fn next(self: &Arc<Self>, shared: &Arc<Shared>, ended: Option<Ended>, mut open: Option<Open>) -> Option<Job> {
-        let now = shared.app.clock.now();
+        let (moment, now) = (shared.app.clock.moment(), shared.app.database_clock.now());
         let mut state = self.state();
         state.note(ended);
         loop {
@@ -280,8 +283,8 @@ impl Lane {
                 continue;
             }
             let at = target.pace.map(|pace| {
-                let at = state.slot.max(now);
-                state.slot = at.saturating_add(pace);
+                let at = state.slot.max(moment);
+                state.slot = at.plus(pace);
                 at
             });
             if state.running < state.width && !state.queue.is_empty() {
@@ -294,18 +297,31 @@ impl Lane {
         }
         state.refill(shared, self.webhook, now);
         state.running -= 1;
-        state.used_at = now;
+        state.used_at = moment;
         if let Some(open) = open
             && state.idle.len() < MAX_WIDTH
             && let Ok(place) = Arc::clone(&shared.idle).try_acquire_owned()
         {
-            state.idle.push(Parked { open, since: now, _place: place });
+            state.idle.push(Parked { open, since: moment, _place: place });
         }
         None
     }
 
+    /// What is known of the webhook now, when this is to be sent to it.
+    fn target_for(&self, owed: &Owed) -> Option<Arc<Target>> {
+        match &self.state().target {
+            Known::Is(target) if target.wants(owed) => Some(Arc::clone(target)),
+            _ => None,
+        }
+    }
+
+    /// To be looked at again, as the next one.
+    fn put_back(&self, owed: Owed) {
+        self.state().queue.push_front(owed);
+    }
+
     /// What is done once a second. `false` when the lane is not needed any more.
-    pub(super) fn tick(self: &Arc<Self>, shared: &Arc<Shared>, now: Timestamp, reload: bool) -> bool {
+    pub(super) fn tick(self: &Arc<Self>, shared: &Arc<Shared>, now: Moment, reload: bool) -> bool {
         let mut state = self.state();
         state.recent = std::mem::take(&mut state.ended);
         state.idle.retain(|parked| now.since(parked.since) < IDLE);
@@ -320,25 +336,25 @@ impl Lane {
 
     /// Gives everything back that is not under way.
     pub(super) fn stop(&self, shared: &Shared) {
-        let now = shared.app.clock.now();
+        let now = shared.app.database_clock.now();
         for owed in self.state().queue.drain(..) {
             shared.release(owed, now);
         }
     }
 
     /// Whether the webhook was found healthy a short while ago: then a success is no news.
-    pub(super) fn is_healthy(&self, now: Timestamp) -> bool {
+    pub(super) fn is_healthy(&self, now: Moment) -> bool {
         self.healthy_until.load(Relaxed) > now.as_micros()
     }
 
     /// The database says that it is healthy.
-    pub(super) fn healthy(&self, now: Timestamp) {
-        self.healthy_until.store(now.saturating_add(HEALTHY).as_micros(), Relaxed);
+    pub(super) fn healthy(&self, now: Moment) {
+        self.healthy_until.store(now.plus(HEALTHY).as_micros(), Relaxed);
     }
 
     /// It may not be healthy.
     pub(super) fn unsure(&self) {
-        self.healthy_until.store(i64::MIN, Relaxed);
+        self.healthy_until.store(0, Relaxed);
     }
 }
 
@@ -391,29 +407,37 @@ impl Worker {
     }
 
     async fn send(&self, job: Job) -> (Option<Ended>, Option<Open>) {
-        let Job { owed, target, open, at } = job;
-        let (shared, clock) = (&self.shared, &self.shared.app.clock);
+        let Job { owed, mut target, mut open, at } = job;
+        let shared = &self.shared;
+        let (clock, due_clock) = (&shared.app.clock, &shared.app.database_clock);
         if let Some(at) = at
-            && at > clock.now()
+            && at > clock.moment()
         {
             tokio::select! {
+                biased;
                 () = clock.sleep_until(at) => {}
                 () = shared.stopped() => {
-                    shared.release(owed, clock.now());
+                    shared.release(owed, due_clock.now());
                     return (None, open);
                 }
             }
-            if owed.leased_until < clock.now().saturating_add(LEASE_MARGIN) {
+            if owed.leased_until < due_clock.now().saturating_add(LEASE_MARGIN) {
                 shared.agenda.note(self.lane.webhook, owed.leased_until);
                 return (None, open);
             }
+            // It may have been switched off, changed or deleted meanwhile.
+            let Some(current) = self.lane.target_for(&owed) else {
+                self.lane.put_back(owed);
+                return (None, open);
+            };
+            target = current;
+            open = open.filter(|open| open.target.url == target.url);
         }
         let started_at = clock.now();
         let headers = target.headers(&owed, started_at);
         let connection = open.map(|open| open.connection);
-        let result =
-            send::exchange(&shared.dialer, &shared.limits, &target, connection, headers, owed.body.clone()).await;
-        let ended_at = clock.now();
+        let result = shared.transport.exchange(&target, connection, headers, owed.body.clone()).await;
+        let (ended_at, due_from) = (clock.now(), due_clock.now());
         let (outcome, answer, open) = match result {
             Ok((answer, connection)) => {
                 let retry_after = answer.retry_after.as_deref().and_then(|text| parse_retry_after(text, ended_at));
@@ -423,13 +447,21 @@ impl Worker {
             Err(Failure::Attempt(error)) => (Outcome::Error(error), None, None),
             Err(Failure::NotTried(error)) => {
                 tracing::warn!(%error, "can't open more connections");
-                shared.release(owed, ended_at.saturating_add(PAUSE));
+                shared.release(owed, due_from.saturating_add(PAUSE));
                 return (Some(Ended::Strained), None);
             }
         };
         let strained = matches!(outcome, Outcome::Error(_) | Outcome::Answered { status: 429 | 500..=599, .. });
         let lane = Arc::clone(&self.lane);
-        shared.finish(Finished::Attempt(Box::new(Attempted { owed, lane, started_at, ended_at, outcome, answer })));
+        shared.finish(Finished::Attempt(Box::new(Attempted {
+            owed,
+            lane,
+            started_at,
+            ended_at,
+            due_from,
+            outcome,
+            answer,
+        })));
         (Some(if strained { Ended::Strained } else { Ended::Answered }), open)
     }
 }
@@ -444,14 +476,17 @@ impl Drop for Worker {
     }
 }
 
+/// The ids are our own, so nobody can choose them; and a simulation has to meet lanes in the same order every time.
+type Unseeded = BuildHasherDefault<DefaultHasher>;
+
 /// All lanes, and how many exchanges each workspace has.
 #[derive(Default)]
 pub(super) struct Lanes(Mutex<Registry>);
 
 #[derive(Default)]
 struct Registry {
-    lanes: std::collections::HashMap<WebhookId, Arc<Lane>>,
-    workspaces: std::collections::HashMap<WorkspaceId, Arc<AtomicUsize>>,
+    lanes: HashMap<WebhookId, Arc<Lane>, Unseeded>,
+    workspaces: HashMap<WorkspaceId, Arc<AtomicUsize>, Unseeded>,
 }
 
 impl Lanes {
@@ -461,7 +496,7 @@ impl Lanes {
 
     /// Gives deliveries to their lanes. `backlog` says for which webhooks there is more in the database.
     pub(super) fn push(&self, shared: &Arc<Shared>, owed: Vec<Owed>, backlog: impl Fn(WebhookId) -> bool) {
-        let now = shared.app.clock.now();
+        let now = shared.app.clock.moment();
         let mut registry = self.registry();
         let mut owed = owed.into_iter().peekable();
         while let Some(first) = owed.next() {
@@ -490,7 +525,7 @@ impl Lanes {
     }
 
     /// See [`Lane::tick`]. Lanes that are not needed any more are forgotten.
-    pub(super) fn tick(&self, shared: &Arc<Shared>, now: Timestamp, reload: bool) {
+    pub(super) fn tick(&self, shared: &Arc<Shared>, now: Moment, reload: bool) {
         let mut registry = self.registry();
         registry.lanes.retain(|_, lane| lane.tick(shared, now, reload));
         registry.workspaces.retain(|_, count| Arc::strong_count(count) > 1);

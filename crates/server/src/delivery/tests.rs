@@ -2,10 +2,13 @@
 //!
 //! Nothing sleeps: tests wait for conditions, and a guard ends those that wait in vain.
 
+mod clocks;
 mod engines;
+mod faults;
 mod limits;
 mod receiver;
 mod recovery;
 mod retries;
+pub(super) mod simulation;
 mod status;
 mod world;

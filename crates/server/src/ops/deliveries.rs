@@ -107,7 +107,7 @@ pub async fn resend(app: &App, actor: &Actor, id: DeliveryId) -> Result<Delivery
             let missing = Error::not_found::<id::Delivery>;
             let record = db::deliveries::get(tx.conn, tx.workspace, id).await?.ok_or_else(missing)?;
             must_be_active(record.webhook_status)?;
-            db::deliveries::resend(tx.conn, &[(id, record.delivery.state)], tx.now).await?;
+            db::deliveries::resend(tx.conn, &[(id, record.delivery.state)], tx.app.database_clock.now()).await?;
             Ok(db::deliveries::get(tx.conn, tx.workspace, id).await?.ok_or_else(missing)?.delivery)
         })
     })
@@ -177,7 +177,7 @@ pub async fn replay(app: &App, actor: &Actor, webhook: WebhookId, replay: Replay
                 must_be_active(Some(found.status))?;
                 let page = db::deliveries::list(tx.conn, webhook, &wanted, &page).await?;
                 let shown: Vec<_> = page.data.iter().map(|delivery| (delivery.id, delivery.state)).collect();
-                let changed = db::deliveries::resend(tx.conn, &shown, tx.now).await?;
+                let changed = db::deliveries::resend(tx.conn, &shown, tx.app.database_clock.now()).await?;
                 Ok((changed, page.next, page.data.last().map(|delivery| delivery.created_at)))
             })
         });

@@ -8,10 +8,12 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
+    panic::AssertUnwindSafe,
     sync::{Mutex, PoisonError},
 };
 
 use bellwire_core::{event::PrincipalId, id::WorkspaceId, permission::Permission};
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use super::Actor;
@@ -137,7 +139,10 @@ async fn work<S: Shared>(app: App) {
         }
         let (replies, parts): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.reply, job.part)).unzip();
         let held = app.clone();
-        let written = app.db.write(move |conn| Box::pin(async move { S::write(&held, conn, parts).await })).await;
+        let writing = app.db.write(move |conn| Box::pin(async move { S::write(&held, conn, parts).await }));
+        // Whatever happens, somebody has to stay at work for those who wait.
+        let written = AssertUnwindSafe(writing).catch_unwind().await;
+        let written = written.unwrap_or_else(|_| Err(Error::Internal("a group commit panicked".to_owned())));
         match written {
             Ok(Written { answers, signals, changed }) => {
                 for signal in signals {

@@ -121,7 +121,7 @@ fn details(app: &App, workspace: WorkspaceId, record: Record) -> Result<WebhookD
         will_turn_off_at: record
             .failing_since
             .filter(|_| is_failing)
-            .map(|since| since.saturating_add(app.retry.deactivate_after)),
+            .map(|since| since.shifted(record.failing_uncounted).saturating_add(app.retry.deactivate_after)),
         last_error: record.last_error,
         webhook: record.webhook,
     })
@@ -199,6 +199,7 @@ pub async fn create(app: &App, actor: &Actor, new: NewWebhook) -> Result<(Webhoo
                 old_secret: None,
                 signing_seed_sealed: None,
                 failing_since: None,
+                failing_uncounted: 0,
                 failing_attempts: 0,
                 last_error: None,
                 cancel_before: Timestamp::default(),

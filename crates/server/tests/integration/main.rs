@@ -8,5 +8,7 @@ mod support;
 mod api;
 mod architecture;
 mod console;
+mod full_disk;
 mod ground;
 mod kill_nine;
+mod postgres_restart;

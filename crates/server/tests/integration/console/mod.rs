@@ -4,6 +4,7 @@
 
 mod browser;
 mod cookies;
+mod full_disk;
 mod guard;
 mod invites;
 mod license;

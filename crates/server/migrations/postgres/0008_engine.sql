@@ -1,0 +1,9 @@
+-- When an engine was last at work: time in which none was does not count towards turning webhooks off.
+CREATE TABLE engine (
+    one BIGINT PRIMARY KEY CHECK (one = 1),
+    seen_at BIGINT -- by the database's clock; null when there never was one
+);
+INSERT INTO engine (one) VALUES (1);
+
+-- Microseconds since failing_since in which no engine was at work, or by which the clock was set.
+ALTER TABLE webhooks ADD COLUMN failing_uncounted BIGINT NOT NULL DEFAULT 0;
