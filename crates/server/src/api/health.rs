@@ -23,8 +23,11 @@ pub(super) async fn healthz() -> &'static str {
     "ok"
 }
 
-/// `GET /readyz`: the database can be read and written.
+/// `GET /readyz`: the database can be read and written, and the process is not about to end.
 pub(super) async fn readyz(State(app): State<App>) -> ApiResult<&'static str> {
+    if !app.is_serving() {
+        return Err(Error::Unavailable("this process is about to end".to_owned()).into());
+    }
     app.db.read(|conn| Box::pin(async move { Ok::<_, Error>(conn.query_one("SELECT 1 AS one", &[]).await?) })).await?;
     // Takes the place of a writer and changes no row.
     let nothing = "UPDATE workspaces SET sequence = sequence WHERE id = ''";

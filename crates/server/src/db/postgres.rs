@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::{
-    NoTls,
+    Config, NoTls,
     error::SqlState,
     types::{ToSql, Type},
 };
@@ -25,9 +25,7 @@ pub struct Postgres {
 
 impl Postgres {
     pub(super) async fn open(url: &str) -> Result<Self, DbError> {
-        // The URL may hold a password: errors never repeat it.
-        let config =
-            url.parse().map_err(|error| DbError::Fault(format!("the database's URL can't be read: {error}")))?;
+        let config = named(url)?;
         let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
@@ -39,6 +37,20 @@ impl Postgres {
         let postgres = Self { pool };
         drop(postgres.get().await?); // a wrong URL is told at start
         Ok(postgres)
+    }
+
+    /// How many connections other processes of this program have to the database of `url`.
+    pub(super) async fn others(url: &str) -> Result<u64, DbError> {
+        let mut config = named(url)?;
+        let name = config.get_application_name().unwrap_or_default().to_owned();
+        config.application_name("bellwire command").connect_timeout(PATIENCE);
+        let (client, connection) = config.connect(NoTls).await?;
+        let connection = tokio::spawn(connection);
+        let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1";
+        let count: i64 = client.query_one(sql, &[&name]).await?.try_get(0)?;
+        drop(client);
+        let _ = connection.await; // it has nothing more to say
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     async fn get(&self) -> Result<Object, DbError> {
@@ -63,6 +75,17 @@ impl Postgres {
         let task = tokio::spawn(transaction(connection, work));
         task.await.unwrap_or_else(|_| Err(DbError::Fault("a transaction panicked".to_owned()).into()))
     }
+}
+
+/// The settings of a URL, and the name by which the server knows our connections.
+fn named(url: &str) -> Result<Config, DbError> {
+    // The URL may hold a password: errors never repeat it.
+    let mut config: Config =
+        url.parse().map_err(|error| DbError::Fault(format!("the database's URL can't be read: {error}")))?;
+    if config.get_application_name().is_none() {
+        config.application_name("bellwire");
+    }
+    Ok(config)
 }
 
 async fn transaction<T, E, F>(connection: Object, work: F) -> Result<T, E>

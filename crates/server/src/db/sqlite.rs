@@ -183,7 +183,15 @@ fn write_loop(connection: Connection, queue: &mpsc::Receiver<Box<dyn Write>>) {
     }
 }
 
-fn connect(path: &str, read_only: bool) -> Result<Connection, DbError> {
+/// Refuses a path at which there is no file.
+pub(super) fn must_exist(path: &str) -> Result<(), DbError> {
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(DbError::Unavailable(format!("can't open {path}: {error}"))),
+    }
+}
+
+pub(super) fn connect(path: &str, read_only: bool) -> Result<Connection, DbError> {
     let flags = if read_only {
         OpenFlags::SQLITE_OPEN_READ_ONLY
     } else {
