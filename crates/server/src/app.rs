@@ -17,6 +17,7 @@ use crate::{
     config::Config,
     crypt::MasterKey,
     db::Db,
+    metrics::Metrics,
     ops::{api_keys::Uses, license::usage::Reporting, publish::Publishing, sign_in::Throttle},
 };
 
@@ -57,6 +58,8 @@ pub struct Parts {
     pub sign_ins: Throttle,
     /// API keys whose use was written down in the last minute.
     pub key_uses: Uses,
+    /// What is counted.
+    pub metrics: Metrics,
     /// To the open pages.
     pub live: broadcast::Sender<LiveChange>,
     stage: watch::Sender<Stage>,
@@ -89,6 +92,7 @@ impl App {
             reporting: Reporting::default(),
             sign_ins: Throttle::default(),
             key_uses: Uses::default(),
+            metrics: Metrics::default(),
             live: broadcast::Sender::new(LIVE),
             stage: watch::Sender::new(Stage::Serving),
             config,

@@ -18,6 +18,7 @@ mod health;
 mod invites;
 mod layers;
 mod license;
+mod metrics;
 pub mod openapi;
 mod ownership_offers;
 mod parameters;
@@ -26,14 +27,12 @@ mod roles;
 mod users;
 mod webhooks;
 
-use std::sync::Arc;
-
 use axum::{Router, middleware, routing::get};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use self::{
-    health::Requests,
+    metrics::Measured,
     problem::{ApiError, ApiResult},
 };
 use crate::app::App;
@@ -43,7 +42,6 @@ pub fn router(app: &App) -> Router {
     let document = openapi::document();
     let documents =
         Router::new().merge(docs::router(&document)).merge(openapi::router(&document)).layer(CompressionLayer::new());
-    let requests = Arc::new(Requests::default());
     let under_api = Router::new()
         .nest("/v1", routes().split_for_parts().0)
         .merge(documents)
@@ -53,10 +51,9 @@ pub fn router(app: &App) -> Router {
         .nest("/api", under_api)
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics).with_state((app.clone(), Arc::clone(&requests))))
+        .route("/metrics", get(metrics::metrics).with_state((app.clone(), Measured::default())))
         .layer(middleware::from_fn(layers::time_limit))
         .layer(CatchPanicLayer::custom(layers::answer_panic))
-        .layer(middleware::from_fn_with_state(requests, health::count))
         .layer(middleware::from_fn_with_state(app.config.is_https(), layers::security_headers))
         .layer(TraceLayer::new_for_http())
         .with_state(app.clone())

@@ -7,7 +7,9 @@
 mod api_key;
 mod backup;
 pub mod bootstrap;
+mod copy;
 mod demo;
+mod doctor;
 mod environment;
 mod key;
 pub mod listen;
@@ -58,6 +60,10 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Copy a SQLite database into a file, also while a server is at work
     Backup(backup::Backup),
+    /// Copy everything into another database, which must be empty
+    Copy(copy::Copy),
+    /// Look at settings, key, database and machine, and say what to do
+    Doctor(doctor::Doctor),
     /// Change the master key
     #[command(subcommand)]
     Key(key::Key),
@@ -109,6 +115,8 @@ async fn run(command: Command, config: Config) -> Result<(), String> {
         Command::User(user) => user::run(user, config).await,
         Command::Migrate(migrate) => migrate::run(migrate, config).await,
         Command::Backup(backup) => backup::run(backup, config).await,
+        Command::Copy(copy) => copy::run(copy, config).await,
+        Command::Doctor(doctor) => doctor::run(doctor, config).await,
         Command::Key(key) => key::run(key, config).await,
         Command::Listen(listen) => {
             listen::run(listen, Clock::System).await.map_err(|error| format!("can't listen: {error}"))

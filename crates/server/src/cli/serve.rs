@@ -6,10 +6,15 @@
 //! that load balancers turn away before the port closes. A second signal ends the process at once: nothing that was
 //! acknowledged depends on a clean end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{Router, body::Body};
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -27,7 +32,9 @@ use crate::{
     app::App,
     clock::{Clock, Randomness},
     config::Config,
-    console, delivery, ops,
+    console, delivery,
+    metrics::Part,
+    ops,
 };
 
 /// How long stopping takes at the most.
@@ -138,7 +145,7 @@ async fn accept(listener: TcpListener, router: Router, app: App) {
             .header_read_timeout(HEAD_WITHIN)
             .max_buf_size(MAX_HEAD)
             .max_headers(MAX_HEADERS)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+            .serve_connection(TokioIo::new(stream), counted(TowerToHyperService::new(router), app.clone()));
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -151,6 +158,22 @@ async fn accept(listener: TcpListener, router: Router, app: App) {
     if tokio::time::timeout(FINISH_REQUESTS_WITHIN, connections.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time");
     }
+}
+
+/// Counts every request, whatever answers it.
+fn counted(
+    router: TowerToHyperService<Router>,
+    app: App,
+) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> {
+    service_fn(move |request: Request<Incoming>| {
+        let (app, part, begun) = (app.clone(), Part::of(request.uri().path()), app.clock.now());
+        let answer = router.call(request);
+        async move {
+            let response = answer.await?;
+            app.metrics.requests.note(part, response.status().as_u16(), app.clock.now().since(begun));
+            Ok(response)
+        }
+    })
 }
 
 /// The next connection, and its place among the open ones.

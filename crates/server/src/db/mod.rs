@@ -13,6 +13,8 @@
 
 pub mod api_keys;
 pub mod attempts;
+pub mod backlog;
+pub mod copy;
 pub mod deliveries;
 pub mod dialect;
 pub mod event_views;
@@ -22,6 +24,7 @@ pub mod group_members;
 pub mod groups;
 pub mod health;
 pub mod idempotency_keys;
+pub mod inspect;
 pub mod invites;
 pub mod leases;
 pub mod license_credits;
@@ -51,6 +54,8 @@ use std::{future::Future, path::Path, pin::Pin};
 
 pub use value::{FromValue, Row, Value};
 
+use crate::metrics::Commits;
+
 /// A future that borrows the connection.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -69,6 +74,19 @@ pub enum Conn {
     Sqlite(rusqlite::Connection),
     /// To a PostgreSQL server.
     Postgres(deadpool_postgres::Object),
+}
+
+/// The connections to a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Open now.
+    pub open: i64,
+    /// At work now.
+    pub busy: i64,
+    /// As many may be open.
+    pub max: i64,
+    /// Transactions that wait for one.
+    pub waiting: i64,
 }
 
 /// What can go wrong below `ops`.
@@ -95,6 +113,9 @@ impl DbError {
 }
 
 impl Db {
+    /// Connections that one process opens to PostgreSQL at the most.
+    pub const MAX_CONNECTIONS: usize = postgres::CONNECTIONS;
+
     /// Opens the database that `url` names (`sqlite:PATH` or `postgres://…`) and brings its tables up to date.
     ///
     /// # Errors
@@ -200,6 +221,22 @@ impl Db {
         }
     }
 
+    /// What was committed by this process.
+    pub fn commits(&self) -> &Commits {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.commits(),
+            Self::Postgres(postgres) => postgres.commits(),
+        }
+    }
+
+    /// The connections of this process.
+    pub fn connections(&self) -> Connections {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.connections(),
+            Self::Postgres(postgres) => postgres.connections(),
+        }
+    }
+
     /// Which engine: `sqlite` or `postgres`.
     pub fn engine(&self) -> &'static str {
         match self {
@@ -258,7 +295,7 @@ impl Conn {
         }
         match self {
             Self::Sqlite(connection) => sqlite::many(connection, statement.sqlite, &rows),
-            Self::Postgres(connection) => postgres::many(connection, statement, rows).await,
+            Self::Postgres(connection) => postgres::many(connection, statement.postgres, statement.columns, rows).await,
         }
     }
 

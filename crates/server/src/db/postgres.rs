@@ -9,18 +9,17 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::{
-    BoxFuture, Conn, DbError, Row, Value,
-    dialect::{Column, Many},
-};
+use super::{BoxFuture, Conn, Connections, DbError, Row, Value, dialect::Column};
+use crate::metrics::Commits;
 
-const CONNECTIONS: usize = 16;
+pub(super) const CONNECTIONS: usize = 16;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A handle to the pool.
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool,
+    commits: Arc<Commits>,
 }
 
 impl Postgres {
@@ -34,7 +33,7 @@ impl Postgres {
             .create_timeout(Some(PATIENCE))
             .build()
             .map_err(|error| DbError::Fault(error.to_string()))?;
-        let postgres = Self { pool };
+        let postgres = Self { pool, commits: Arc::default() };
         drop(postgres.get().await?); // a wrong URL is told at start
         Ok(postgres)
     }
@@ -53,7 +52,22 @@ impl Postgres {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    async fn get(&self) -> Result<Object, DbError> {
+    pub(super) fn commits(&self) -> &Commits {
+        &self.commits
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        let status = self.pool.status();
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        Connections {
+            open: number(status.size),
+            busy: number(status.size.saturating_sub(status.available)),
+            max: number(status.max_size),
+            waiting: number(status.waiting),
+        }
+    }
+
+    pub(super) async fn get(&self) -> Result<Object, DbError> {
         self.pool.get().await.map_err(|error| DbError::Unavailable(error.to_string()))
     }
 
@@ -72,7 +86,7 @@ impl Postgres {
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
     {
         let connection = self.get().await?;
-        let task = tokio::spawn(transaction(connection, work));
+        let task = tokio::spawn(transaction(connection, work, Arc::clone(&self.commits)));
         task.await.unwrap_or_else(|_| Err(DbError::Fault("a transaction panicked".to_owned()).into()))
     }
 }
@@ -88,7 +102,7 @@ fn named(url: &str) -> Result<Config, DbError> {
     Ok(config)
 }
 
-async fn transaction<T, E, F>(connection: Object, work: F) -> Result<T, E>
+async fn transaction<T, E, F>(connection: Object, work: F, commits: Arc<Commits>) -> Result<T, E>
 where
     E: From<DbError>,
     F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>>,
@@ -98,8 +112,14 @@ where
     let mut open = Open(Some(conn));
     let Some(conn) = &mut open.0 else { unreachable!("it was put there one line above") };
     let result = work(conn).await;
-    let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    conn.script(end).await?;
+    if result.is_ok() {
+        let begun = commits.begin();
+        let commit = conn.script("COMMIT").await;
+        commits.end(begun, 1, commit.is_ok());
+        commit?;
+    } else {
+        conn.script("ROLLBACK").await?;
+    }
     if let Some(Conn::Postgres(connection)) = open.0.take() {
         drop(connection); // back to the pool
     }
@@ -147,18 +167,24 @@ pub(super) async fn execute(connection: &Object, sql: &str, parameters: &[Value]
     Ok(connection.execute(&statement, &references(parameters)).await?)
 }
 
-pub(super) async fn many(connection: &Object, statement: &Many, rows: Vec<Vec<Value>>) -> Result<u64, DbError> {
-    let mut columns: Vec<Vec<Value>> = statement.columns.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+/// Runs a statement in which each parameter is an array, with a value for each row.
+pub(super) async fn many(
+    connection: &Object,
+    sql: &str,
+    kinds: &[Column],
+    rows: Vec<Vec<Value>>,
+) -> Result<u64, DbError> {
+    let mut columns: Vec<Vec<Value>> = kinds.iter().map(|_| Vec::with_capacity(rows.len())).collect();
     for row in rows {
         for (column, value) in columns.iter_mut().zip(row) {
             column.push(value);
         }
     }
     let arrays: Vec<Box<dyn ToSql + Sync + Send>> =
-        columns.into_iter().zip(statement.columns).map(|(values, column)| array(values, *column)).collect();
+        columns.into_iter().zip(kinds).map(|(values, kind)| array(values, *kind)).collect();
     let parameters: Vec<&(dyn ToSql + Sync)> =
         arrays.iter().map(|array| array.as_ref() as &(dyn ToSql + Sync)).collect();
-    let prepared = connection.prepare_cached(statement.postgres).await?;
+    let prepared = connection.prepare_cached(sql).await?;
     Ok(connection.execute(&prepared, &parameters).await?)
 }
 
