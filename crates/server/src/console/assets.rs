@@ -12,7 +12,10 @@ use super::{
     request::Visitor,
     view::{account::PageError, assets},
 };
-use crate::{app::App, routes::{Routes, get}};
+use crate::{
+    app::App,
+    routes::{Routes, get},
+};
 
 /// Routes under `/static/`. Only these are compressed: no answer that mixes secrets with what a stranger typed is.
 pub(super) fn routes() -> Routes<App> {

@@ -5,11 +5,9 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use axum::{
-    response::{
-        IntoResponse, Response, Sse,
-        sse::{Event, KeepAlive},
-    },
+use axum::response::{
+    IntoResponse, Response, Sse,
+    sse::{Event, KeepAlive},
 };
 use bellwire_core::{id::WorkspaceId, time::Timestamp};
 use futures_util::{Stream, stream};

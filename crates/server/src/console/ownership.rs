@@ -1,9 +1,6 @@
 //! Offering the ownership of the workspace, withdrawing the offer, and answering one.
 
-use axum::{
-    extract::Path,
-    response::Response,
-};
+use axum::{extract::Path, response::Response};
 use bellwire_core::{id::OwnershipOfferId, permission::Permission};
 use http::StatusCode;
 

@@ -23,7 +23,13 @@ use super::{
         users::{RoleChoice, RolesDialog},
     },
 };
-use crate::{app::App, db::roles::Role, error::Error, ops::roles, routes::{Routes, get}};
+use crate::{
+    app::App,
+    db::roles::Role,
+    error::Error,
+    ops::roles,
+    routes::{Routes, get},
+};
 
 const USERS: &str = "/users";
 
