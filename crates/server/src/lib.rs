@@ -17,5 +17,6 @@ pub mod error;
 pub mod metrics;
 pub mod ops;
 pub mod password;
+pub mod routes;
 #[cfg(test)]
 mod testing;
