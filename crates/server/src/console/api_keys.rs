@@ -3,11 +3,7 @@
 //! A secret is shown once: creating and rotating answer with the dialog that shows it, over the list, instead of a redirect. It is in
 //! no address, no cookie and no other page, and no cache may keep the answer.
 
-use axum::{
-    Router,
-    extract::Path,
-    routing::{get, post},
-};
+use axum::extract::Path;
 use bellwire_core::{
     event::PrincipalId,
     id::ApiKeyId,
@@ -43,12 +39,13 @@ use crate::{
         api_keys::{self, ApiKeyPatch, NewApiKey},
         principals,
     },
+    routes::{Routes, get, post},
 };
 
 const PATH: &str = "/api-keys";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route(PATH, get(list).post(create))
         .route("/api-keys/new", get(create_dialog))
         .route("/api-keys/{id}", post(update))

@@ -1,6 +1,6 @@
 //! The roles of one user, given and taken in one go.
 
-use axum::{Router, extract::Path, routing::get};
+use axum::extract::Path;
 use bellwire_core::{event::PrincipalId, permission::Permission};
 use http::StatusCode;
 
@@ -10,12 +10,17 @@ use super::{
     role_choices, users,
     view::{Toast, users::RolesDialog},
 };
-use crate::{app::App, error::Error, ops::roles};
+use crate::{
+    app::App,
+    error::Error,
+    ops::roles,
+    routes::{Routes, get},
+};
 
 const USERS: &str = "/users";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/users/{id}/roles", get(dialog).post(change))
+pub(super) fn routes() -> Routes<App> {
+    Routes::new().route("/users/{id}/roles", get(dialog).post(change))
 }
 
 async fn dialog(signed: Signed, Path(id): Path<String>) -> Answer {
