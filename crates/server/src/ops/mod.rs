@@ -19,6 +19,7 @@ pub mod master_key;
 pub mod operator;
 pub mod overview;
 pub mod ownership;
+pub mod principals;
 pub mod publish;
 pub mod roles;
 pub mod setup;

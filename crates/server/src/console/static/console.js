@@ -1,7 +1,7 @@
 // The console's script. Every page works without it; it only saves round trips:
 //  - links with data-dialog open the dialog of that URL over the page (the server answers X-Dialog: 1 with a fragment);
-//  - forms in dialogs, and forms with data-enhance, are sent in the background: 422 brings the form back with its errors,
-//    anything else ends on a page whose <main> and messages take the place of the present ones;
+//  - forms in dialogs, and forms with data-enhance, are sent in the background: a dialog that comes back takes the form's place
+//    (with its errors, or with what is shown once); anything else ends on a page whose <main> and messages take the place of the present ones;
 //  - links and GET forms with data-swap (sorting, filters, pages) do the same without sending anything;
 //  - /live tells when something changed that this page shows; it is fetched again when no dialog is open.
 (() => {
@@ -139,7 +139,8 @@
     element.addEventListener("cancel", (event) => { event.preventDefault(); closeDialog(); });
     element.addEventListener("pointerdown", (event) => { element.dataset.outside = event.target === element ? "yes" : ""; });
     element.addEventListener("click", (event) => {
-      if (event.target === element && element.dataset.outside && !element.dataset.changed) closeDialog();
+      const keeps = element.dataset.changed || element.dataset.once !== undefined; // typed, or shown this once
+      if (event.target === element && element.dataset.outside && !keeps) closeDialog();
     });
     element.addEventListener("change", () => { element.dataset.changed = "yes"; });
   };
@@ -183,8 +184,9 @@
     try {
       const answer = await fetch(form.action, { method: "POST", body, headers: inDialog ? { "X-Dialog": "1" } : {}, credentials: "same-origin" });
       const page = parse(await answer.text());
-      const refused = answer.status === 422 && inDialog ? page.querySelector("dialog") : null;
-      if (refused) { showDialog(document.adoptNode(refused)); return; }
+      // A dialog alone takes the place of the one that was sent: what is wrong with it, or what came of it.
+      const next = inDialog && !answer.redirected && !page.getElementById("main") ? page.querySelector("dialog") : null;
+      if (next) { missed ||= answer.ok; showDialog(document.adoptNode(next)); return; }
       if (!answer.ok && answer.status !== 422) {
         if (page.querySelector("#toasts-alert .toast")) showToasts(page);
         else fail(page.getElementById("heading")?.textContent ?? NO_ANSWER);
