@@ -51,7 +51,7 @@ struct Bar {
 }
 
 impl Bar {
-    const WIDTH: u64 = 40;
+    const WIDTH: usize = 40;
 
     fn show(&mut self, Progress { table, done, of }: Progress<'_>) {
         let terminal = std::io::stderr().is_terminal();
@@ -60,8 +60,8 @@ impl Bar {
             return;
         }
         self.shown = Some(percent);
-        let full = usize::try_from(percent * Self::WIDTH / 100).unwrap_or(0);
-        let bar = format!("[{:<width$}] {percent:>3} %  {table}", "#".repeat(full), width = Self::WIDTH as usize);
+        let full = usize::try_from(percent).unwrap_or(0) * Self::WIDTH / 100;
+        let bar = format!("[{:<width$}] {percent:>3} %  {table}", "#".repeat(full), width = Self::WIDTH);
         // Nobody may be looking.
         let _ =
             if terminal { write!(std::io::stderr(), "\r\x1b[K{bar}") } else { writeln!(std::io::stderr(), "{bar}") };

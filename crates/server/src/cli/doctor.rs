@@ -77,7 +77,6 @@ pub(super) async fn run(doctor: Doctor, config: Config) -> Result<(), String> {
 async fn look(doctor: Doctor, config: &Config) -> Vec<Finding> {
     let mut findings = settings::look(config);
     findings.extend(machine::look(config));
-    let served = open::place(&config.database_url);
     let db = match Db::connect_existing(&config.database_url).await {
         Ok(db) => db,
         Err(error) => {
@@ -87,16 +86,10 @@ async fn look(doctor: Doctor, config: &Config) -> Vec<Finding> {
             return findings;
         }
     };
-    let is_served = match served {
-        Ok(None) => Some(true),
-        Ok(Some(_)) if config.database_url.starts_with("sqlite:") => Some(false),
-        // PostgreSQL bears many, and nobody keeps a list.
-        Ok(Some(_)) => None,
-        Err(error) => {
-            findings.push(wrong("database", error));
-            None
-        }
-    };
+    let is_served = open::is_served(&config.database_url).unwrap_or_else(|error| {
+        findings.push(wrong("database", error));
+        None
+    });
     let now = Clock::System.now();
     findings.extend(database::look(&db, config, now, is_served, doctor.deep).await);
     findings

@@ -4,7 +4,10 @@
 //! with the process, however it ends. Other commands work beside a server, but leave its tables as they are. What changes
 //! everything (a copy, a new key) works alone.
 
-use std::{fs::File, path::PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use tokio::sync::mpsc;
 
@@ -30,15 +33,34 @@ pub(super) fn about_database(error: impl std::fmt::Display) -> String {
 /// # Errors
 /// With a sentence for the operator.
 pub(super) fn place(database_url: &str) -> Result<Option<Place>, String> {
-    let Some(path) = database_url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) else {
-        return Ok(Some(Place(None)));
-    };
-    let path = PathBuf::from(format!("{path}.lock"));
+    let Some(path) = lock_path(database_url) else { return Ok(Some(Place(None))) };
     let open = File::options().create(true).write(true).truncate(false).open(&path);
     let file = open.map_err(|error| about_database(format!("can't open {}: {error}", path.display())))?;
+    Ok(if try_lock(&file, &path)? { Some(Place(Some(file))) } else { None })
+}
+
+/// Whether a server has a SQLite file, without leaving a trace; `None` on PostgreSQL, which bears many and keeps no list.
+///
+/// # Errors
+/// With a sentence for the operator.
+pub(super) fn is_served(database_url: &str) -> Result<Option<bool>, String> {
+    let Some(path) = lock_path(database_url) else { return Ok(None) };
+    match File::open(&path) {
+        Ok(file) => try_lock(&file, &path).map(|locked| Some(!locked)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Some(false)),
+        Err(error) => Err(about_database(format!("can't open {}: {error}", path.display()))),
+    }
+}
+
+fn lock_path(database_url: &str) -> Option<PathBuf> {
+    let path = database_url.strip_prefix("sqlite:").filter(|path| !path.is_empty())?;
+    Some(PathBuf::from(format!("{path}.lock")))
+}
+
+fn try_lock(file: &File, path: &Path) -> Result<bool, String> {
     match file.try_lock() {
-        Ok(()) => Ok(Some(Place(Some(file)))),
-        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        Ok(()) => Ok(true),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(false),
         Err(std::fs::TryLockError::Error(error)) => {
             Err(about_database(format!("can't lock {}: {error}", path.display())))
         }
@@ -118,7 +140,9 @@ mod tests {
         let url = format!("sqlite:{}/b.db", folder.path().display());
         let held = only_place(&url).unwrap();
         assert!(only_place(&url).unwrap_err().contains("another bellwire serves this database"));
+        assert_eq!(is_served(&url).unwrap(), Some(true));
         drop(held);
+        assert_eq!(is_served(&url).unwrap(), Some(false));
         assert!(place(&url).unwrap().is_some());
         let postgres = "postgres://localhost/b";
         let _first = only_place(postgres).unwrap();
