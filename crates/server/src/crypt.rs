@@ -66,7 +66,11 @@ impl MasterKey {
         let mut file = options.open(path).map_err(|error| say("make", path, &error))?;
         let text = format!("{}\n", URL_SAFE_NO_PAD.encode(bytes));
         let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| sync_folder(path));
-        written.map_err(|error| say("write", path, &error))?;
+        written.map_err(|error| {
+            // Half a file would be taken for a damaged key.
+            let _ = std::fs::remove_file(path);
+            say("write", path, &error)
+        })?;
         Ok(Self::from_bytes(bytes))
     }
 
