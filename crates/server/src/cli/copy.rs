@@ -56,7 +56,8 @@ impl Bar {
     fn show(&mut self, Progress { table, done, of }: Progress<'_>) {
         let terminal = std::io::stderr().is_terminal();
         let (percent, step) = (done * 100 / of.max(1), if terminal { 1 } else { 10 });
-        if self.shown.is_some_and(|shown| percent < shown + step) {
+        let next = self.shown.map_or(0, |shown| (shown + step).min(100));
+        if percent < next || self.shown == Some(100) {
             return;
         }
         self.shown = Some(percent);

@@ -26,10 +26,10 @@ const BYTES: Twofold = Twofold {
 /// See [`DbError`].
 pub async fn measure(conn: &mut Conn, limit: u32) -> Result<Backlog, DbError> {
     let limit = [i64::from(limit).into()];
-    let sql = "SELECT COUNT(*) AS n FROM (SELECT webhook_id FROM deliveries WHERE state = 'pending' LIMIT $1) AS some";
+    let sql = "SELECT COUNT(*) AS n FROM (SELECT webhook_id FROM deliveries WHERE state = 'pending' LIMIT $1) AS counted";
     let pending = conn.query_one(sql, &limit).await?.get("n")?;
     let sql = "SELECT COUNT(*) AS n FROM (SELECT d.webhook_id FROM webhooks w JOIN deliveries d ON d.webhook_id = w.id \
-               WHERE w.status = 'inactive' AND w.deleted_at IS NULL AND d.state = 'pending' LIMIT $1) AS some";
+               WHERE w.status = 'inactive' AND w.deleted_at IS NULL AND d.state = 'pending' LIMIT $1) AS counted";
     let held = conn.query_one(sql, &limit).await?.get("n")?;
     let bytes = conn.query_one(BYTES.of(conn), &[]).await?.get("bytes")?;
     Ok(Backlog { pending, held, bytes })

@@ -74,6 +74,6 @@ pub async fn integrity(conn: &mut Conn) -> Result<Option<String>, DbError> {
     if matches!(conn, Conn::Postgres(_)) {
         return Ok(None);
     }
-    let sql = "SELECT integrity_check AS found FROM pragma_integrity_check(1)";
+    let sql = "SELECT integrity_check AS found FROM pragma_integrity_check() LIMIT 1";
     conn.query_one(sql, &[]).await?.get("found").map(Some)
 }

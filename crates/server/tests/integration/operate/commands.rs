@@ -38,7 +38,7 @@ async fn a_key_is_made_and_a_password_reset_while_a_server_runs() {
         .await;
     assert_eq!(nobody.stderr, "bellwire: email: nobody has no@example.com\n");
     let said = machine.refused(&["api-key", "create", "--name", "X", "--role", "Boss"]).await;
-    assert_eq!(said, "role: there is no role \"Boss\"; there are Admin, Member, Owner");
+    assert_eq!(said, "role: there is no role \"Boss\"; there are Owner, Admin, Member");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
