@@ -226,7 +226,10 @@ async fn delete_dialog(signed: Signed, Path(id): Path<String>) -> Answer {
 
 async fn delete(signed: Signed, Path(id): Path<String>, form: Fields) -> Answer {
     let done = groups::delete(&signed.app, &signed.actor, group_id(&id)?).await;
-    reply::back(&form.return_to(PATH), done, |group| Toast::success(format!("{} was deleted.", group.name)))
+    // Its own page went with it.
+    let return_to = form.return_to(PATH);
+    let return_to = if done.is_ok() && group_of_path(&return_to).is_some() { PATH.to_owned() } else { return_to };
+    reply::back(&return_to, done, |group| Toast::success(format!("{} was deleted.", group.name)))
 }
 
 async fn add_dialog(signed: Signed, Path(id): Path<String>) -> Answer {
