@@ -1,10 +1,6 @@
 //! The groups of the workspace, who is in them, and what can be done to them.
 
-use axum::{
-    Router,
-    extract::Path,
-    routing::{get, post},
-};
+use axum::extract::Path;
 use bellwire_core::{event::PrincipalId, id::GroupId, permission::Permission, text::Name};
 use http::StatusCode;
 
@@ -31,12 +27,13 @@ use crate::{
     },
     error::{Error, FieldError},
     ops::groups::{self, Candidates, GroupPatch, NewGroup},
+    routes::{Routes, get, post},
 };
 
 const PATH: &str = "/groups";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route(PATH, get(list).post(create))
         .route("/groups/new", get(create_dialog))
         .route("/groups/{id}", get(show).post(update))
