@@ -26,7 +26,8 @@ const BYTES: Twofold = Twofold {
 /// See [`DbError`].
 pub async fn measure(conn: &mut Conn, limit: u32) -> Result<Backlog, DbError> {
     let limit = [i64::from(limit).into()];
-    let sql = "SELECT COUNT(*) AS n FROM (SELECT webhook_id FROM deliveries WHERE state = 'pending' LIMIT $1) AS counted";
+    let sql =
+        "SELECT COUNT(*) AS n FROM (SELECT webhook_id FROM deliveries WHERE state = 'pending' LIMIT $1) AS counted";
     let pending = conn.query_one(sql, &limit).await?.get("n")?;
     let sql = "SELECT COUNT(*) AS n FROM (SELECT d.webhook_id FROM webhooks w JOIN deliveries d ON d.webhook_id = w.id \
                WHERE w.status = 'inactive' AND w.deleted_at IS NULL AND d.state = 'pending' LIMIT $1) AS counted";
