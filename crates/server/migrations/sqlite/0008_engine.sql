@@ -1,9 +1,8 @@
--- When an engine was last at work: time in which none was does not count towards turning webhooks off.
+-- When an engine was last at work, once there was one: time in which none was does not count towards turning webhooks off.
 CREATE TABLE engine (
     one INTEGER PRIMARY KEY CHECK (one = 1),
-    seen_at INTEGER -- by the database's clock; null when there never was one
+    seen_at INTEGER NOT NULL -- by the database's clock
 );
-INSERT INTO engine (one) VALUES (1);
 
 -- Microseconds since failing_since in which no engine was at work, or by which the clock was set.
 ALTER TABLE webhooks ADD COLUMN failing_uncounted INTEGER NOT NULL DEFAULT 0;

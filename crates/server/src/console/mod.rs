@@ -4,11 +4,12 @@
 //! [`request::Signed`], asks `ops` for what it shows or changes, fills a struct of [`view`] and is answered through
 //! [`reply`]. Handlers decide nothing about the account: who may do what, and what is valid, `ops` says.
 //!
-//! What always holds: every change is a POST that ends on a redirect, so that loading a page again repeats nothing; a
-//! refused dialog comes back with status 422 and what was typed (never passwords); every dialog has a URL of its own,
+//! What always holds: every change is a POST that ends on a redirect, so that loading a page again repeats nothing (but for the
+//! one answer that shows an API key's new secret, which must be in no address and in no cookie); a refused dialog comes back with status 422 and what was typed (never passwords); every dialog has a URL of its own,
 //! which shows it over its list when it is opened without the script; what a reader may not do is not shown, and is
 //! refused all the same when asked for; no page contains a secret that nobody asked for, no log line contains one at all.
 
+mod api_keys;
 mod assets;
 mod auth;
 mod cookies;
@@ -24,6 +25,7 @@ mod profile;
 mod reply;
 mod request;
 mod role;
+mod role_choices;
 mod role_form;
 mod roles;
 mod table;
@@ -35,14 +37,32 @@ mod webhook_form;
 mod webhooks;
 mod words;
 
-use axum::{Router, middleware, routing::get};
+use axum::{Router, middleware};
 
-use crate::app::App;
+use crate::{
+    app::App,
+    routes::{Route, Routes, get},
+};
 
 /// Everything under `/` that people open in a browser. Has its own answer for unknown paths: whatever else is served
 /// under other paths needs a fallback of its own.
 pub fn router(app: App) -> Router {
-    Router::new()
+    routes()
+        .into_router()
+        .fallback(reply::nothing_here)
+        .method_not_allowed_fallback(reply::nothing_here)
+        .layer(middleware::from_fn_with_state(app.clone(), guard::around))
+        .layer(axum::extract::DefaultBodyLimit::max(guard::LARGEST_FORM))
+        .with_state(app)
+}
+
+/// Everything that [`router`] answers.
+pub fn listed() -> Vec<Route> {
+    routes().listed().to_vec()
+}
+
+fn routes() -> Routes<App> {
+    Routes::new()
         .route("/", get(auth::start))
         .merge(auth::routes())
         .merge(profile::routes())
@@ -53,6 +73,7 @@ pub fn router(app: App) -> Router {
         .merge(groups::routes())
         .merge(roles::routes())
         .merge(role::routes())
+        .merge(api_keys::routes())
         .merge(license::routes())
         .merge(webhooks::routes())
         .merge(webhook::routes())
@@ -60,9 +81,4 @@ pub fn router(app: App) -> Router {
         .merge(events::routes())
         .merge(live::routes())
         .merge(assets::routes())
-        .fallback(reply::nothing_here)
-        .method_not_allowed_fallback(reply::nothing_here)
-        .layer(middleware::from_fn_with_state(app.clone(), guard::around))
-        .layer(axum::extract::DefaultBodyLimit::max(guard::LARGEST_FORM))
-        .with_state(app)
 }

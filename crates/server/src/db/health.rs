@@ -88,14 +88,16 @@ pub async fn set(conn: &mut Conn, webhook: WebhookId, health: &HealthRow) -> Res
 /// See [`DbError`].
 pub async fn at_work(conn: &mut Conn, now: Timestamp, since: Timestamp) -> Result<(), DbError> {
     let sql = format!("SELECT seen_at FROM engine{}", FOR_UPDATE.of(conn));
-    let seen: Option<Timestamp> = conn.query_one(&sql, &[]).await?.get("seen_at")?;
+    let seen: Option<Timestamp> = conn.query_opt(&sql, &[]).await?.map(|row| row.get("seen_at")).transpose()?;
     let gap = seen.map_or(0, |seen| since.as_micros().saturating_sub(seen.as_micros()));
     if Duration::from_micros(gap.unsigned_abs()) > COUNTED {
         let sql = "UPDATE webhooks SET failing_uncounted = failing_uncounted + $1 \
                    WHERE health = 'failing' AND status = 'active' AND deleted_at IS NULL";
         conn.execute(sql, &[gap.into()]).await?;
     }
-    conn.execute("UPDATE engine SET seen_at = $1", &[now.into()]).await.map(drop)
+    let sql =
+        "INSERT INTO engine (one, seen_at) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET seen_at = EXCLUDED.seen_at";
+    conn.execute(sql, &[now.into()]).await.map(drop)
 }
 
 /// Active webhooks all of whose attempts have failed since `since` or longer, not counting what doesn't count; at most `limit`.

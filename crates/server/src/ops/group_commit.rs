@@ -57,6 +57,8 @@ pub trait Shared: Sized + Send + 'static {
 pub struct Written<A> {
     /// One for each part, in their order.
     pub answers: Vec<Result<A, Error>>,
+    /// How many events are new.
+    pub events: usize,
     /// To be sent after the commit.
     pub signals: Vec<Signal>,
     /// Which open pages have to look again.
@@ -144,7 +146,9 @@ async fn work<S: Shared>(app: App) {
         let written = AssertUnwindSafe(writing).catch_unwind().await;
         let written = written.unwrap_or_else(|_| Err(Error::Internal("a group commit panicked".to_owned())));
         match written {
-            Ok(Written { answers, signals, changed }) => {
+            Ok(Written { answers, events, signals, changed }) => {
+                app.metrics.events.add(events);
+                app.metrics.request_groups.note(replies.len());
                 for signal in signals {
                     app.wake.send(signal);
                 }

@@ -11,4 +11,5 @@ mod console;
 mod full_disk;
 mod ground;
 mod kill_nine;
+mod operate;
 mod postgres_restart;
