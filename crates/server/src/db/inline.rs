@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 
 use super::{BoxFuture, Conn, Db, DbError, Row, migrate, sqlite};
+use crate::metrics::Commits;
 
 /// Everybody who holds a clone uses the one connection, one after the other.
 #[derive(Clone)]
 pub struct Inline {
     conn: Arc<Mutex<Conn>>,
+    commits: Arc<Commits>,
     /// As if there were other processes that use it too.
     pub(crate) shared: bool,
 }
@@ -21,7 +23,8 @@ impl Inline {
         let connection = Connection::open_in_memory().unwrap();
         connection.set_prepared_statement_cache_capacity(256);
         connection.execute_batch("PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;").unwrap();
-        let inline = Self { conn: Arc::new(Mutex::new(Conn::Sqlite(connection))), shared: false };
+        let inline =
+            Self { conn: Arc::new(Mutex::new(Conn::Sqlite(connection))), commits: Arc::default(), shared: false };
         migrate::run(&Db::Inline(inline.clone())).await.unwrap();
         inline
     }
@@ -42,6 +45,10 @@ impl Inline {
             Conn::Sqlite(connection) => sqlite::query(connection, sql, &[]).unwrap(),
             Conn::Postgres(_) => unreachable!("it was opened as SQLite"),
         })
+    }
+
+    pub(super) fn commits(&self) -> &Commits {
+        &self.commits
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Conn) -> T) -> T {

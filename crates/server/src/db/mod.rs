@@ -257,6 +257,10 @@ impl Db {
         match self {
             Self::Sqlite(sqlite) => sqlite.commits(),
             Self::Postgres(postgres) => postgres.commits(),
+            #[cfg(test)]
+            Self::Inline(inline) => inline.commits(),
+            #[cfg(test)]
+            Self::Faulty(faulty) => faulty.inner().commits(),
         }
     }
 
@@ -265,6 +269,10 @@ impl Db {
         match self {
             Self::Sqlite(sqlite) => sqlite.connections(),
             Self::Postgres(postgres) => postgres.connections(),
+            #[cfg(test)]
+            Self::Inline(_) => Connections { open: 1, busy: 0, max: 1, waiting: 0 },
+            #[cfg(test)]
+            Self::Faulty(faulty) => faulty.inner().connections(),
         }
     }
 
