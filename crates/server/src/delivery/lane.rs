@@ -14,6 +14,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasherDefault, DefaultHasher},
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -26,6 +27,7 @@ use bellwire_core::{
     id::{WebhookId, WorkspaceId},
     time::Timestamp,
 };
+use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
@@ -38,7 +40,7 @@ use super::{
 use crate::{
     app::{Owed, ROOM},
     clock::Moment,
-    db,
+    db::{self, DbError},
 };
 
 /// Exchanges at once, at the most.
@@ -224,7 +226,10 @@ impl Lane {
             loop {
                 let changes = lane.state().changes;
                 let webhook = lane.webhook;
-                let read = shared.app.db.read(move |conn| Box::pin(db::webhooks::target(conn, webhook))).await;
+                let reading = shared.app.db.read(move |conn| Box::pin(db::webhooks::target(conn, webhook)));
+                // Whatever happens, the lane has to know that nobody is reading any more.
+                let read = AssertUnwindSafe(reading).catch_unwind().await;
+                let read = read.unwrap_or_else(|_| Err(DbError::Fault("reading a webhook panicked".to_owned())));
                 let known = read.map_err(crate::error::Error::from).and_then(|stored| {
                     stored.map(|stored| Target::open(&shared.app, &stored).map(Arc::new)).transpose()
                 });

@@ -10,7 +10,7 @@ use std::{net::TcpListener, path::Path, process::Stdio, time::Duration};
 use bellwire::{
     cli::serve,
     clock::{Clock, Randomness},
-    config::Config,
+    config::{Config, LogFormat},
     db::{Db, DbError},
     ops::setup,
     password::Password,
@@ -109,6 +109,8 @@ async fn a_full_disk_is_said_and_survived() {
         deactivate_after: Duration::from_hours(5 * 24),
         retention: Duration::from_hours(30 * 24),
         log: "off".to_owned(),
+        log_format: LogFormat::Text,
+        drain_delay: Duration::ZERO,
     };
     let server = serve::start(config, Clock::System, Randomness::from_system()).await.unwrap();
     let (email, name) = (Email::parse("ann@example.com").unwrap(), Name::parse("Ann").unwrap());

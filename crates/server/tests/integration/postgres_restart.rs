@@ -15,7 +15,7 @@ use std::{
 use bellwire::{
     cli::serve,
     clock::{Clock, Randomness},
-    config::Config,
+    config::{Config, LogFormat},
     ops::setup,
     password::Password,
 };
@@ -42,6 +42,8 @@ async fn a_server_that_goes_away_loses_nothing() {
         deactivate_after: Duration::from_hours(5 * 24),
         retention: Duration::from_hours(30 * 24),
         log: "off".to_owned(),
+        log_format: LogFormat::Text,
+        drain_delay: Duration::ZERO,
     };
     // A clock that is moved by hand: what only a lease brings back need not be waited for.
     let clock = Clock::fake(Clock::System.now());

@@ -33,7 +33,7 @@ use crate::{
     db::{
         Db,
         events::Audience,
-        faulty::{Fault, Faulty, Point},
+        faulty::{Fault, Faulty, Point, silence_wanted_panics},
     },
     error::Error,
     ops::{self, Actor, publish::NewPublish, webhooks::Missed},
@@ -92,6 +92,7 @@ async fn every_fault_of_postgres_is_survived() {
 }
 
 async fn survive(settings: Settings) {
+    silence_wanted_panics();
     let faults = Arc::<Faults>::default();
     let world = World::with(Settings { faults: Some(Arc::clone(&faults)), ..settings }).await;
     for _ in 0..3 {

@@ -18,12 +18,13 @@ use std::ops::Range;
 pub(in crate::delivery) use receivers::Receivers;
 use story::Story;
 
-use crate::db::inline::Inline;
+use crate::db::{faulty::silence_wanted_panics, inline::Inline};
 
 /// Seeds in each of the ten tests.
 const SHARE: u64 = 1_000;
 
 fn ground() -> Inline {
+    silence_wanted_panics();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(story::ground())
 }

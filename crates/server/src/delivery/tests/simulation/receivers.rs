@@ -15,6 +15,7 @@ use http::HeaderMap;
 
 use crate::{
     clock::{Clock, Moment, Randomness},
+    db::faulty::WANTED,
     delivery::{
         dial::Failure,
         send::{Answer, Connection},
@@ -124,7 +125,7 @@ impl Receivers {
             (mood, book.exchanges.len() - 1)
         };
         self.activity.fetch_add(1, Relaxed);
-        assert!(mood != Mood::Panics, "the simulation breaks the engine");
+        assert!(mood != Mood::Panics, "{WANTED}: the engine is broken");
         let milliseconds = match mood {
             Mood::Slow => 2_000.0 + 10_000.0 * self.random.fraction(),
             Mood::Hangs => 15_000.0,
