@@ -14,6 +14,7 @@ mod auth;
 mod cookies;
 mod deliveries;
 mod events;
+mod export;
 mod groups;
 mod guard;
 mod invites;
@@ -26,12 +27,14 @@ mod request;
 mod role;
 mod role_form;
 mod roles;
+mod secret;
 mod table;
 mod user_roles;
 mod users;
 mod view;
 mod webhook;
 mod webhook_form;
+mod webhook_test;
 mod webhooks;
 mod words;
 
@@ -56,6 +59,8 @@ pub fn router(app: App) -> Router {
         .merge(license::routes())
         .merge(webhooks::routes())
         .merge(webhook::routes())
+        .merge(secret::routes())
+        .merge(webhook_test::routes())
         .merge(deliveries::routes())
         .merge(events::routes())
         .merge(live::routes())

@@ -5,7 +5,9 @@ use super::super::deliveries::*;
 use super::super::health::{Health, Hour};
 use super::super::listing::{Listing, Order};
 use super::super::parts::*;
-use super::super::webhook::{ReplayDialog, RotateDialog, SecretDialog, StatusChange, TestDialog};
+use super::super::webhook::{
+    KeyPairDialog, ReplayDialog, RotateDialog, SecretDialog, StatusChange, TestDialog, TestResult,
+};
 use super::super::webhooks::*;
 use super::super::{Chrome, Dialog, NavItem, Page, Section, Theme, Toast, WorkspaceChoice};
 use super::super::{events, groups, invites, license, ownership, roles, users, webhook, webhooks};
@@ -56,8 +58,23 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
     add("dialog-secret", secret_dialog().render());
     add("dialog-rotate", rotate_dialog().render());
     add("dialog-test", test_dialog().render());
+    let result = TestResult {
+        delivery: "dlv_1".into(),
+        tone: "ok",
+        outcome: "200 OK".into(),
+        sentence: "was the answer, after 35 ms.".into(),
+        body: "thank you".into(),
+    };
+    add("dialog-test-result", TestDialog { result: Some(result), ..test_dialog() }.render());
+    for (name, has_pair) in [("dialog-key-pair", false), ("dialog-no-key-pair", true)] {
+        let return_to = "/webhooks/wh_01".to_owned();
+        add(name, KeyPairDialog { id: "wh_01".into(), url: URLS[0].into(), has_pair, return_to }.render());
+    }
+    add("dialog-curl", curl_dialog().render());
     add("dialog-replay", replay_dialog().render());
     add("delivery", delivery_page().render());
+    let untried = DeliveryPage { attempts: vec![], shown: None, next_attempt: None, ..delivery_page() };
+    add("delivery-new", untried.render());
 
     add("events", events_list().render());
     add("event", event_page().render());
@@ -349,6 +366,7 @@ fn health() -> Health {
     let hours = (0..24_u32).map(|hour| Hour {
         from: at(&format!("2026-11-22T{hour:02}:00:00Z"), &format!("22 Nov 2026, {hour:02}:00")),
         delivered: if hour < 3 { 0 } else { 120 + (hour * 37) % 190 },
+        waiting: if hour > 21 { 40 } else { 0 },
         failed: if (14..17).contains(&hour) { 30 + hour } else { u32::from(hour == 9) },
         p50_ms: (hour >= 3).then_some(30 + (hour * 13) % 20),
         p95_ms: (hour >= 3).then_some(80 + (hour * 29) % 60 + if hour > 13 && hour < 18 { 240 } else { 0 }),
@@ -380,7 +398,10 @@ fn deliveries() -> Vec<DeliveryRow> {
 }
 
 fn webhook_page() -> webhook::ShowPage {
-    let change = |active, by, text: &str| StatusChange { at: today(), active, by, text: text.into() };
+    let change = |active, by, text: &str| {
+        let evidence = if active { Evidence::default() } else { reasons().remove(4).1.evidence };
+        StatusChange { at: today(), active, by, text: text.into(), evidence }
+    };
     webhook::ShowPage {
         page: Page::new("Webhook", Theme::System),
         chrome: chrome(Some(Section::Webhooks)),
@@ -398,6 +419,7 @@ fn webhook_page() -> webhook::ShowPage {
         rate_limit: Some("20 per second".into()),
         secret_ends: "x9Qd".into(),
         rotating_until: Some(at("2026-11-24T09:00:00Z", "24 Nov 2026, 09:00")),
+        public_key: Some("whpk_6vJ1Yx9pQm0d3m0hV1mXyqGm9mVw0n2g4Q0l3l5mN0c=".into()),
         health: health(),
         history: vec![
             change(true, Who::user("Ann Lee"), "Turned on; 1,284 missed events were sent."),
@@ -410,6 +432,8 @@ fn webhook_page() -> webhook::ShowPage {
         times: choices(&[("", "Any time"), ("24h", "Last 24 hours")]),
         deliveries: deliveries(),
         pager: Pager { first: 1, last: 5, total: Some(5), ..Pager::default() },
+        export_csv: "/webhooks/wh_01/deliveries.csv".into(),
+        export_json: "/webhooks/wh_01/deliveries.json".into(),
         can_manage: true,
     }
 }
@@ -418,9 +442,7 @@ fn secret_dialog() -> SecretDialog {
     SecretDialog {
         id: "wh_01".into(),
         secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
-        previous: Some("whsec_C2FVsBQIhrscChlQIMV2b5sSYspob7oD".into()),
         rotating_until: Some(at("2026-11-24T09:00:00Z", "24 Nov 2026, 09:00")),
-        public_key: Some("whpk_6vJ1Yx9pQm0d3m0hV1mXyqGm9mVw0n2g4Q0l3l5mN0c=".into()),
         return_to: "/webhooks/wh_01".into(),
     }
 }
@@ -432,7 +454,15 @@ fn rotate_dialog() -> RotateDialog {
 
 fn test_dialog() -> TestDialog {
     let types = choices(&[("webhook.test", "webhook.test"), ("user.blocked", "user.blocked")]);
-    TestDialog { id: "wh_01".into(), url: URLS[0].into(), types, return_to: "/webhooks/wh_01".into() }
+    TestDialog {
+        id: "wh_01".into(),
+        url: URLS[0].into(),
+        types,
+        chosen: "webhook.test".into(),
+        data: Field::of("{\n  \"message\": \"Hello\"\n}"),
+        result: None,
+        return_to: "/webhooks/wh_01".into(),
+    }
 }
 
 fn replay_dialog() -> ReplayDialog {
@@ -455,15 +485,13 @@ const BODY: &str = r#"{
 }"#;
 
 fn delivery_page() -> DeliveryPage {
-    let attempt = |number, succeeded, outcome: &str, response: &str| Attempt {
+    let attempt = |number, succeeded, outcome: &str| Attempt {
         number,
         at: today(),
         duration_ms: 35 + number,
         succeeded,
         outcome: outcome.into(),
         why: if number == 3 { "Resend".into() } else { "Automatic".into() },
-        response: response.into(),
-        cut: number == 2,
     };
     DeliveryPage {
         page: Page::new("Delivery", Theme::System),
@@ -476,19 +504,39 @@ fn delivery_page() -> DeliveryPage {
         webhook_url: LongUrl::new(URLS[1]),
         state: DeliveryState::Pending,
         at: today(),
-        next_attempt: Some(at("2026-11-23T09:05:00Z", "23 Nov 2026, 09:05")),
+        note: "Not delivered yet, after 3 attempts.".into(),
+        next_attempt: Some(NextAttempt {
+            at: at("2026-11-23T09:05:00Z", "23 Nov 2026, 09:05"),
+            distance: "in 5 minutes".into(),
+        }),
         request_headers: vec![
             ("webhook-id".into(), "evt_01kaq7z3v8f9m2x4".into()),
             ("webhook-timestamp".into(), "1795424400".into()),
             ("webhook-signature".into(), "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=".into()),
         ],
         request_body: BODY.into(),
+        shown: Some(Exchange {
+            number: 2,
+            answered: true,
+            headers: vec![("content-type".into(), "text/html".into())],
+            body: "<html>upstream is not available</html>".into(),
+            cut: true,
+        }),
         attempts: vec![
-            attempt(3, true, "200 OK", "{\"ok\":true}"),
-            attempt(2, false, "503 Service Unavailable", "<html>upstream is not available</html>"),
-            attempt(1, false, "no answer within 15 s", ""),
+            attempt(3, true, "200 OK"),
+            attempt(2, false, "503 Service Unavailable"),
+            attempt(1, false, "no answer within 15 s"),
         ],
         can_manage: true,
+    }
+}
+
+fn curl_dialog() -> CurlDialog {
+    CurlDialog {
+        command: format!("curl -i 'https://example.com/' \\\n  --data-raw '{BODY}'"),
+        until: today(),
+        hidden: "authorization".into(),
+        return_to: "/deliveries/dlv_1".into(),
     }
 }
 
