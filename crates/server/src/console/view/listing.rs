@@ -96,12 +96,15 @@ impl Listing {
         self.address(self.sorting(), &[])
     }
 
-    /// The end of a dialog's address that brings the reader back here; empty for the plain list.
+    /// The end of a dialog's address that brings the reader back here. Empty for the plain list: that is where its own
+    /// dialogs go back to anyway.
     pub(crate) fn back(&self) -> String {
+        if self.here() == self.path { String::new() } else { self.back_here() }
+    }
+
+    /// The same for a list that is part of a page whose dialogs would go back to another one.
+    pub(crate) fn back_here(&self) -> String {
         let here = self.here();
-        if here == self.path {
-            return String::new();
-        }
         format!("?{}", form_urlencoded::Serializer::new(String::new()).append_pair("return_to", &here).finish())
     }
 
@@ -140,6 +143,7 @@ mod tests {
         let plain = Listing::new("/webhooks", &[], "created_at", Order::Descending, true);
         assert_eq!(plain.here(), "/webhooks");
         assert_eq!(plain.back(), "");
+        assert_eq!(plain.back_here(), "?return_to=%2Fwebhooks");
         let sorted = Listing::new("/webhooks", &[], "url", Order::Ascending, false);
         assert_eq!(sorted.back(), "?return_to=%2Fwebhooks%3Fsort%3Durl%26order%3Dasc");
     }
