@@ -1,8 +1,10 @@
 //! What people do, from the first click to the last.
 
 mod groups;
+mod keyboard;
 mod license;
 mod roles;
+mod tour;
 mod webhook;
 mod webhooks;
 

@@ -1,4 +1,6 @@
 // Forms that are sent in the background.
+// Where a form of GET leads.
+const addressOf = (form) => `${form.action.split("?")[0]}?${new URLSearchParams([...new FormData(form)].filter(([, value]) => value))}`.replace(/\?$/, "");
 const send = async (form, button) => {
   const body = new URLSearchParams(new FormData(form, button ?? undefined));
   button?.setAttribute("aria-busy", "true");
@@ -6,8 +8,9 @@ const send = async (form, button) => {
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: inDialog ? { "X-Dialog": "1" } : {}, credentials: "same-origin" });
     const page = parse(await answer.text());
-    const refused = answer.status === 422 && inDialog ? page.querySelector("dialog") : null;
-    if (refused) { showDialog(document.adoptNode(refused)); return; }
+    // Refused, or gone on to another dialog.
+    const again = inDialog && (answer.status === 422 || !page.getElementById("shell")) ? page.querySelector("dialog") : null;
+    if (again) { showDialog(document.adoptNode(again)); return; }
     if (!answer.ok && answer.status !== 422) {
       if (page.querySelector("#toasts-alert .toast")) showToasts(page);
       else fail(page.getElementById("heading")?.textContent ?? NO_ANSWER);
