@@ -4,7 +4,7 @@
 //! it returns: nothing is decided here. Programs show an API key ([`parameters::Caller`]); all else that a request brings is
 //! made valid by an extractor, and whatever isn't valid is answered as RFC 9457 says ([`problem`]).
 //!
-//! Routes and their description are one: [`routes`] gives the router and the OpenAPI document together, so a route that is
+//! Routes and their description are one: [`described`] gives the router and the OpenAPI document together, so a route that is
 //! not described can't exist. `/api/docs` is made from the same document.
 
 mod api_keys;
@@ -28,7 +28,7 @@ mod webhooks;
 
 use std::sync::Arc;
 
-use axum::{Router, middleware, routing::get};
+use axum::{Router, middleware};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
@@ -36,24 +36,16 @@ use self::{
     health::Requests,
     problem::{ApiError, ApiResult},
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    routes::{Route, Routes, get},
+};
 
 /// Everything under `/api`, and what machines ask: `/healthz`, `/readyz` and `/metrics`.
 pub fn router(app: &App) -> Router {
-    let document = openapi::document();
-    let documents =
-        Router::new().merge(docs::router(&document)).merge(openapi::router(&document)).layer(CompressionLayer::new());
     let requests = Arc::new(Requests::default());
-    let under_api = Router::new()
-        .nest("/v1", routes().split_for_parts().0)
-        .merge(documents)
-        .fallback(async || ApiError::NoSuchPath)
-        .method_not_allowed_fallback(async || ApiError::NoSuchMethod);
-    Router::new()
-        .nest("/api", under_api)
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics).with_state((app.clone(), Arc::clone(&requests))))
+    routes(app, &requests)
+        .into_router()
         .layer(middleware::from_fn(layers::time_limit))
         .layer(CatchPanicLayer::custom(layers::answer_panic))
         .layer(middleware::from_fn_with_state(requests, health::count))
@@ -62,8 +54,31 @@ pub fn router(app: &App) -> Router {
         .with_state(app.clone())
 }
 
+/// What [`router`] answers, with what it counts.
+fn routes(app: &App, requests: &Arc<Requests>) -> Routes<App> {
+    let document = openapi::document();
+    let documents = docs::routes(&document).merge(openapi::routes(&document));
+    let under_api = Routes::new()
+        .nest("/v1", Routes::described(described()))
+        .merge(documents.map(|router| router.layer(CompressionLayer::new())))
+        .map(|router| {
+            let router = router.fallback(async || ApiError::NoSuchPath);
+            router.method_not_allowed_fallback(async || ApiError::NoSuchMethod)
+        });
+    Routes::new()
+        .nest("/api", under_api)
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics).with_state((app.clone(), Arc::clone(requests))))
+}
+
+/// Everything that [`router`] answers.
+pub fn listed(app: &App) -> Vec<Route> {
+    routes(app, &Arc::default()).listed().to_vec()
+}
+
 /// All routes of `/api/v1`, with their description.
-fn routes() -> OpenApiRouter<App> {
+fn described() -> OpenApiRouter<App> {
     parts().into_iter().fold(OpenApiRouter::default(), OpenApiRouter::routes)
 }
 

@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
-use axum::{
-    Router,
-    extract::Path,
-    routing::{get, post},
-};
+use axum::extract::Path;
 use bellwire_core::{
     delivery::State,
     id::DeliveryId,
@@ -36,10 +32,11 @@ use crate::{
         deliveries::{self, DeliveryDetails, SignedRequest},
         overview,
     },
+    routes::{Routes, get, post},
 };
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route("/deliveries/{id}", get(show))
         .route("/deliveries/{id}/resend", post(resend))
         .route("/deliveries/{id}/curl", get(curl_dialog))

@@ -1,6 +1,6 @@
 //! What signs the requests of a webhook: its secret, which can be seen and rotated, and its key pair.
 
-use axum::{Router, extract::Path, routing::get};
+use axum::extract::Path;
 use http::StatusCode;
 
 use super::{
@@ -19,10 +19,11 @@ use crate::{
     app::App,
     error::Error,
     ops::webhooks::{self, WebhookPatch},
+    routes::{Routes, get},
 };
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route("/webhooks/{id}/secret", get(secret_dialog))
         .route("/webhooks/{id}/secret/rotate", get(rotate_dialog).post(rotate))
         .route("/webhooks/{id}/key-pair", get(key_pair_dialog).post(key_pair))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{Router, extract::Path, routing::get};
+use axum::extract::Path;
 use bellwire_core::{
     catalogue::{EventType, EventTypes},
     delivery::State,
@@ -40,10 +40,11 @@ use crate::{
         deliveries::{self, Replay},
         overview, webhooks,
     },
+    routes::{Routes, get},
 };
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route("/webhooks/{id}/replay", get(replay_dialog).post(replay))
         .route("/webhooks/{id}/deliveries.csv", get(csv))
         .route("/webhooks/{id}/deliveries.json", get(json))

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use axum::{Router, extract::Path, routing::get};
+use axum::extract::Path;
 use bellwire_core::{
     catalogue::{EventType, EventTypes},
     delivery::is_success,
@@ -35,10 +35,11 @@ use crate::{
         deliveries::{self, DeliveryDetails},
         webhooks::{self, NewTest},
     },
+    routes::{Routes, get},
 };
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/webhooks/{id}/test", get(dialog).post(send))
+pub(super) fn routes() -> Routes<App> {
+    Routes::new().route("/webhooks/{id}/test", get(dialog).post(send))
 }
 
 /// For how long the dialog waits for the answer.

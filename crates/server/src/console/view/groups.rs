@@ -50,7 +50,7 @@ pub(crate) struct ShowPage {
 impl ShowPage {
     /// For the links to dialogs: where they come back to.
     fn back(&self) -> String {
-        self.list.back_here()
+        self.list.back()
     }
 }
 

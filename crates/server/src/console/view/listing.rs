@@ -96,16 +96,10 @@ impl Listing {
         self.address(self.sorting(), &[])
     }
 
-    /// The end of a dialog's address that brings the reader back here. Empty for the plain list: that is where its own
-    /// dialogs go back to anyway.
+    /// The end of a dialog's address that brings the reader back here. Never left out: what a dialog falls back to is the
+    /// list of its section, and this may be another page's list.
     pub(crate) fn back(&self) -> String {
-        if self.here() == self.path { String::new() } else { self.back_here() }
-    }
-
-    /// The same for a list that is part of a page whose dialogs would go back to another one.
-    pub(crate) fn back_here(&self) -> String {
-        let here = self.here();
-        format!("?{}", form_urlencoded::Serializer::new(String::new()).append_pair("return_to", &here).finish())
+        format!("?{}", form_urlencoded::Serializer::new(String::new()).append_pair("return_to", &self.here()).finish())
     }
 
     fn sorting(&self) -> Option<(&str, Order)> {
@@ -139,11 +133,10 @@ mod tests {
     }
 
     #[test]
-    fn the_plain_list_needs_no_way_back() {
-        let plain = Listing::new("/webhooks", &[], "created_at", Order::Descending, true);
-        assert_eq!(plain.here(), "/webhooks");
-        assert_eq!(plain.back(), "");
-        assert_eq!(plain.back_here(), "?return_to=%2Fwebhooks");
+    fn every_list_names_itself_as_the_way_back() {
+        let plain = Listing::new("/groups/grp_1", &[], "created_at", Order::Descending, true);
+        assert_eq!(plain.here(), "/groups/grp_1");
+        assert_eq!(plain.back(), "?return_to=%2Fgroups%2Fgrp_1");
         let sorted = Listing::new("/webhooks", &[], "url", Order::Ascending, false);
         assert_eq!(sorted.back(), "?return_to=%2Fwebhooks%3Fsort%3Durl%26order%3Dasc");
     }
