@@ -9,13 +9,20 @@ use std::{
     time::Duration,
 };
 
-use bellwire::ops::{
-    groups, invites,
-    license::{self, NewCredit, usage},
-    roles, users, webhooks,
+use bellwire::{
+    db::{
+        deliveries::{ByTime, Wanted},
+        page::PageRequest,
+    },
+    ops::{
+        deliveries, groups, invites,
+        license::{self, NewCredit, usage},
+        roles, users, webhooks,
+    },
 };
 use bellwire_core::{
     catalogue::EventType,
+    delivery::State,
     license::{Amount, CreditSource},
     permission::{Permission, Permissions},
     text::{Description, Email, Name, Reason},
@@ -220,6 +227,7 @@ impl Journey {
                 received += 1;
             }
             self.receiver.wait_for(received).await;
+            self.settled(&crm).await;
             self.site.pass(Duration::from_hours(1));
         }
         self.happens(EventType::STATE_CHANGES_CREDITED).await;
@@ -245,6 +253,24 @@ impl Journey {
         ]
     }
 
+    /// Waits until nothing is under way to a webhook.
+    async fn settled(&self, webhook: &webhooks::WebhookDetails) {
+        for _ in 0..1_000 {
+            let wanted = Wanted { state: Some(State::Pending), ..Wanted::default() };
+            let request = PageRequest::numbered(1, 1, ByTime, true);
+            if deliveries::list(&self.site.app, &self.site.ann, webhook.id, wanted, request)
+                .await
+                .unwrap()
+                .data
+                .is_empty()
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("something is still under way to {}", webhook.url);
+    }
+
     /// Colleagues, of whom one is blocked, an invite, a group, a role, and a license that is in use.
     async fn people(&self) {
         let (app, ann) = (&self.site.app, &self.site.ann);
@@ -259,7 +285,7 @@ impl Journey {
             invites::accept(app, sent.url.rsplit('/').next().unwrap(), name, PASSWORD, None).await.unwrap();
         }
         invite("kim@example.com").await;
-        let request = bellwire::db::page::PageRequest::numbered(1, 10, bellwire::db::users::UserSort::Name, false);
+        let request = PageRequest::numbered(1, 10, bellwire::db::users::UserSort::Name, false);
         let found = users::list(app, ann, Default::default(), request).await.unwrap().data;
         let sam = found.iter().find(|user| user.name == "Sam Rivera").unwrap();
         users::block(app, ann, sam.id, Some(Reason::parse("Lost their laptop").unwrap())).await.unwrap();
