@@ -6,7 +6,8 @@ const settleDialog = (element) => {
   element.addEventListener("cancel", (event) => { event.preventDefault(); closeDialog(); });
   element.addEventListener("pointerdown", (event) => { element.dataset.outside = event.target === element ? "yes" : ""; });
   element.addEventListener("click", (event) => {
-    if (event.target === element && element.dataset.outside && !element.dataset.changed) closeDialog();
+    const keeps = element.dataset.changed || element.dataset.once !== undefined; // typed, or shown this once
+    if (event.target === element && element.dataset.outside && !keeps) closeDialog();
   });
   element.addEventListener("change", () => { element.dataset.changed = "yes"; });
 };

@@ -8,9 +8,9 @@ const send = async (form, button) => {
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: inDialog ? { "X-Dialog": "1" } : {}, credentials: "same-origin" });
     const page = parse(await answer.text());
-    // Refused, or gone on to another dialog.
-    const again = inDialog && (answer.status === 422 || !page.getElementById("shell")) ? page.querySelector("dialog") : null;
-    if (again) { showDialog(document.adoptNode(again)); return; }
+    // A dialog alone takes the place of the one that was sent: what is wrong with it, or what came of it.
+    const next = inDialog && !page.getElementById("main") ? page.querySelector("dialog") : null;
+    if (next) { missed ||= answer.ok; showDialog(document.adoptNode(next)); return; }
     if (!answer.ok && answer.status !== 422) {
       if (page.querySelector("#toasts-alert .toast")) showToasts(page);
       else fail(page.getElementById("heading")?.textContent ?? NO_ANSWER);

@@ -1,18 +1,14 @@
 //! Sample content for every page and dialog.
 
 use super::super::account::*;
-use super::super::deliveries::*;
-use super::super::health::{Health, Hour};
 use super::super::listing::{Listing, Order};
 use super::super::parts::*;
-use super::super::webhook::{
-    KeyPairDialog, ReplayDialog, RotateDialog, SecretDialog, StatusChange, TestDialog, TestResult,
-};
 use super::super::webhooks::*;
 use super::super::{Chrome, Dialog, NavItem, Page, Section, Theme, Toast, WorkspaceChoice};
-use super::super::{events, groups, invites, license, ownership, roles, users, webhook, webhooks};
+use super::super::{api_keys, events, groups, invites, license, ownership, roles, users, webhooks};
 use askama::Template;
 
+mod api_key_pages;
 mod group_pages;
 mod licenses;
 mod people;
@@ -20,6 +16,7 @@ mod roles_and_ownership;
 mod webhook_pages;
 use people::*;
 use roles_and_ownership::*;
+use webhook_pages::{BODY, deliveries};
 
 /// Every page and dialog by a name of its own.
 pub(super) fn samples() -> Vec<(&'static str, String)> {
@@ -74,7 +71,16 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
         users::BlockDialog { id: "usr_1".into(), name: name(), reason: Field::default(), return_to: return_to() }
             .render(),
     );
-    add("dialog-remove", users::RemoveDialog { id: "usr_1".into(), name: name(), return_to: return_to() }.render());
+    add(
+        "dialog-remove",
+        users::RemoveDialog {
+            id: "usr_1".into(),
+            name: name(),
+            heritage: "They own 1 webhook: this stays and goes to you.".into(),
+            return_to: return_to(),
+        }
+        .render(),
+    );
     let workspace = || "Northwind".to_owned();
     add(
         "dialog-offer",
@@ -95,7 +101,16 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
         add(name, roles::DeleteDialog { id, name: "Auditor".into(), used_by, by_invites, return_to }.render());
     }
     let error = Some("You are the owner. Make somebody else the owner first.".to_owned());
-    add("dialog-leave", users::LeaveDialog { workspace: workspace(), error, return_to: return_to() }.render());
+    add(
+        "dialog-leave",
+        users::LeaveDialog {
+            workspace: workspace(),
+            heritage: "You own no webhooks and no groups.".into(),
+            error,
+            return_to: return_to(),
+        }
+        .render(),
+    );
     add("invites", invites_list().render());
     let mut no_invites = invites_list();
     no_invites.rows.clear();
@@ -107,7 +122,8 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
         invites::DeleteDialog { id: "inv_1".into(), email, return_to: "/invites".into() }.render(),
     );
 
-    for (name, html) in webhook_pages::samples().into_iter().chain(group_pages::samples()).chain(licenses::samples()) {
+    let pages = [webhook_pages::samples(), group_pages::samples(), api_key_pages::samples(), licenses::samples()];
+    for (name, html) in pages.into_iter().flatten() {
         add(name, html);
     }
 

@@ -4,14 +4,12 @@ use super::*;
 use crate::console::view::{
     deliveries::{Attempt, CurlDialog, DeliveryPage, DeliveryRow, DeliveryState, Exchange, NextAttempt},
     health::{Health, Hour},
-    webhook::{
-        self, KeyPairDialog, ReplayDialog, RotateDialog, SecretDialog, StatusChange, TestDialog, TestResult,
-    },
+    webhook::{self, KeyPairDialog, ReplayDialog, RotateDialog, SecretDialog, StatusChange, TestDialog, TestResult},
 };
 
-pub(super) fn samples() -> Vec<(&'static str, String)> {
-    let mut all: Vec<(&'static str, String)> = Vec::new();
-    let mut add = |name, html: askama::Result<String>| all.push((name, html.unwrap()));
+pub(super) fn samples() -> Vec<(&'static str, askama::Result<String>)> {
+    let mut all = Vec::new();
+    let mut add = |name, html: askama::Result<String>| all.push((name, html));
     add("webhook", webhook_page().render());
     let quiet = Health::default();
     add("webhook-new", webhook::ShowPage { deliveries: vec![], health: quiet, ..webhook_page() }.render());
@@ -63,7 +61,7 @@ fn delivery(n: u32, event_type: &str, state: DeliveryState, attempts: u32, answe
     }
 }
 
-fn deliveries() -> Vec<DeliveryRow> {
+pub(super) fn deliveries() -> Vec<DeliveryRow> {
     vec![
         delivery(1, "user.blocked", DeliveryState::Delivered, 1, "200 in 35 ms"),
         delivery(2, "state_changes.threshold_reached", DeliveryState::Pending, 2, "503 in 1,204 ms"),
@@ -146,7 +144,7 @@ fn replay_dialog() -> ReplayDialog {
     ReplayDialog { id: "wh_01".into(), url: URLS[0].into(), since, return_to: "/webhooks/wh_01".into() }
 }
 
-const BODY: &str = r#"{
+pub(super) const BODY: &str = r#"{
   "id": "evt_01kaq7z3v8f9m2x4",
   "type": "user.blocked",
   "timestamp": "2026-11-23T09:00:00.000000Z",
@@ -215,4 +213,3 @@ fn curl_dialog() -> CurlDialog {
         return_to: "/deliveries/dlv_1".into(),
     }
 }
-
