@@ -84,6 +84,14 @@ impl Page {
         self.until("return innerWidth === arguments[0]", vec![width.into()]).await;
     }
 
+    /// What the reader asked of the system, for example `forced-colors: active`.
+    pub(crate) async fn wants(&self, feature: &str, value: &str) {
+        let features = json!({"features": [{"name": feature, "value": value}]});
+        self.browser.command("Emulation.setEmulatedMedia", features).await;
+        let script = "return matchMedia(`(${arguments[0]}: ${arguments[1]})`).matches";
+        self.until(script, vec![feature.into(), value.into()]).await;
+    }
+
     /// Another theme, as if the reader had chosen it.
     pub(crate) async fn theme(&self, theme: &str) {
         self.run("document.documentElement.dataset.theme = arguments[0]", vec![theme.into()]).await;
@@ -176,7 +184,15 @@ impl Page {
 
     /// Presses keys, wherever the focus is.
     pub(crate) async fn press(&self, keys: impl Into<TypingData>) {
-        self.browser.active_element().await.unwrap().send_keys(keys).await.unwrap();
+        let keys: String = keys.into().as_vec().into_iter().collect();
+        for _ in 0..TRIES {
+            // The page may be replaced in between: then nothing was pressed.
+            match self.browser.active_element().await.unwrap().send_keys(&keys).await {
+                Ok(()) => return,
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+        panic!("nothing takes the keys at {}", self.path().await);
     }
 
     /// Waits until the element of this id has the focus.
@@ -208,6 +224,7 @@ impl Page {
 
     /// Keeps a picture of the whole page as a small file, when somebody wants the pictures for the documentation.
     pub(crate) async fn screen(&self, name: &str) {
+        self.at_rest().await;
         self.browser.screen(name).await;
     }
 
