@@ -13,6 +13,7 @@ use bellwire_core::{
 };
 use http::{StatusCode, header::LOCATION};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
@@ -25,13 +26,14 @@ use crate::{
     app::App,
     db::{
         page::{Page, PageRequest},
+        replays::Replay,
         status_changes::{self, StatusChange},
         webhooks::{Sort, StatusFilter, Wanted},
     },
     ops::{
         self,
-        deliveries::{Replay, Replayed},
-        webhooks::{Missed, NewWebhook, SecretView, WebhookDetails, WebhookPatch},
+        replays::NewReplay,
+        webhooks::{Missed, NewTest, NewWebhook, SecretView, WebhookDetails, WebhookPatch},
     },
 };
 
@@ -364,6 +366,9 @@ struct TestWebhook {
     /// The type of the event; `webhook.test` when not given.
     #[serde(rename = "type")]
     event_type: Option<EventType>,
+    /// The event's data, a JSON object of up to 256 KiB; the example of the catalogue when not given.
+    #[schema(value_type = Option<Object>)]
+    data: Option<Box<RawValue>>,
 }
 
 /// A delivery that was begun.
@@ -375,7 +380,7 @@ struct Begun {
 
 /// Send a test to a webhook
 ///
-/// The example of the catalogue, to this webhook only, marked as a test.
+/// One event, to this webhook only, marked as a test.
 #[utoipa::path(post, path = "/webhooks/{id}/test", operation_id = "test_webhook", tag = "Webhooks",
     request_body(content = Option<TestWebhook>), params(("id" = WebhookId, Path, description = "The webhook's id")),
     responses((status = 202, description = "The test is on its way", body = Begun)))]
@@ -385,7 +390,8 @@ async fn test(
     PathId(id): PathId<WebhookId>,
     OptionalJson(what): OptionalJson<TestWebhook>,
 ) -> ApiResult<(StatusCode, Answer<Begun>)> {
-    let delivery_id = ops::webhooks::test(&app, &actor, id, what.event_type).await?;
+    let new = NewTest { event_type: what.event_type, data: what.data };
+    let delivery_id = ops::webhooks::test(&app, &actor, id, new).await?;
     Ok((StatusCode::ACCEPTED, Answer(Begun { delivery_id })))
 }
 
@@ -398,7 +404,7 @@ struct ReplayDeliveries {
     /// Deliveries made before this time; now when not given.
     #[serde(default)]
     until: Option<Timestamp>,
-    /// Those that are `failed`, `cancelled` or `delivered`; `failed` when not given.
+    /// Those that are `failed`, `cancelled` (what was held, and then skipped) or `delivered`; `failed` when not given.
     #[serde(default)]
     state: Option<DeliveryState>,
     /// Only those of this type of event.
@@ -408,17 +414,17 @@ struct ReplayDeliveries {
 
 /// Send many deliveries of a webhook again
 ///
-/// Up to 100,000, oldest first.
+/// Oldest first, in the background: look at the replay to see how far it is.
 #[utoipa::path(post, path = "/webhooks/{id}/replay", operation_id = "replay_webhook", tag = "Webhooks",
     request_body = ReplayDeliveries, params(("id" = WebhookId, Path, description = "The webhook's id")),
-    responses((status = 202, description = "They are on their way", body = Replayed)))]
+    responses((status = 202, description = "They are on their way", body = Replay)))]
 async fn replay(
     State(app): State<App>,
     Caller(actor): Caller,
     PathId(id): PathId<WebhookId>,
     Json(what): Json<ReplayDeliveries>,
-) -> ApiResult<(StatusCode, Answer<Replayed>)> {
+) -> ApiResult<(StatusCode, Answer<Replay>)> {
     let state = what.state.unwrap_or(DeliveryState::Failed);
-    let replay = Replay { since: what.since, until: what.until, state, event_type: what.event_type };
-    Ok((StatusCode::ACCEPTED, Answer(ops::deliveries::replay(&app, &actor, id, replay).await?)))
+    let new = NewReplay { since: what.since, until: what.until, state, event_type: what.event_type };
+    Ok((StatusCode::ACCEPTED, Answer(ops::replays::create(&app, &actor, id, new).await?)))
 }

@@ -5,6 +5,7 @@
 //! * [`finish`] writes outcomes in batches: as many as have come in while the batch before was being committed.
 //! * [`sweep`] claims what is due in the database: retries, resends, what did not fit in memory, what a dead node left. It looks
 //!   when the *agenda* says so ([`agenda`]) and walks through an index every few seconds, for hints may be lost.
+//! * [`replay`] makes due, step by step, what somebody replays.
 //! * [`tick`] does what is due by the clock: turns off webhooks that fail for too long, ends invites, prunes.
 //!
 //! What always holds:
@@ -17,12 +18,15 @@ mod agenda;
 mod dial;
 mod finish;
 mod lane;
+mod replay;
+mod resolve;
 mod send;
 mod sweep;
 mod target;
 #[cfg(test)]
 mod tests;
 mod tick;
+mod tls;
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -31,7 +35,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::HeaderMap;
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{Notify, Semaphore, mpsc, watch},
     task::JoinHandle,
     time::timeout,
 };
@@ -41,6 +45,7 @@ use self::{
     dial::{Dialer, Failure},
     finish::Finished,
     lane::Lanes,
+    resolve::Resolver,
     send::{Answer, Connection},
     target::Target,
 };
@@ -87,8 +92,10 @@ enum Transport {
 }
 
 impl Transport {
-    fn network(app: &App, limits: Limits) -> Self {
-        Self::Network { dialer: Dialer::new(app.addresses.clone()), limits }
+    fn network(app: &App, limits: Limits, resolver: Resolver) -> Result<Self, String> {
+        let tls = tls::connector(app.config.extra_ca_file.as_deref())
+            .map_err(|error| format!("the setting --extra-ca-file (BELLWIRE_EXTRA_CA_FILE): {error}"))?;
+        Ok(Self::Network { dialer: Dialer { addresses: app.addresses.clone(), resolver, tls }, limits })
     }
 
     async fn exchange(
@@ -115,12 +122,17 @@ struct Shared {
     /// Places for idle connections.
     idle: Arc<Semaphore>,
     finish: mpsc::UnboundedSender<Finished>,
+    /// A replay was begun.
+    replay: Notify,
     stop: watch::Sender<bool>,
 }
 
 /// Starts the engine on the current runtime.
-pub fn start(app: &App, signals: mpsc::UnboundedReceiver<Signal>) -> Engine {
-    start_with(app, signals, Transport::network(app, Limits::default()))
+///
+/// # Errors
+/// With a sentence for the operator when the file of certificate authorities can't be used.
+pub fn start(app: &App, signals: mpsc::UnboundedReceiver<Signal>) -> Result<Engine, String> {
+    Ok(start_with(app, signals, Transport::network(app, Limits::default(), Resolver::default())?))
 }
 
 fn start_with(app: &App, mut signals: mpsc::UnboundedReceiver<Signal>, transport: Transport) -> Engine {
@@ -134,13 +146,15 @@ fn start_with(app: &App, mut signals: mpsc::UnboundedReceiver<Signal>, transport
         agenda: Arc::clone(&agenda),
         idle: Arc::new(Semaphore::new(IDLE_CONNECTIONS)),
         finish,
+        replay: Notify::new(),
         stop: watch::Sender::new(false),
     });
-    let (dispatching, sweeping, ticking) = (Arc::clone(&shared), Arc::clone(&shared), Arc::clone(&shared));
+    let [dispatching, sweeping, ticking, replaying] = [(); 4].map(|()| Arc::clone(&shared));
     let tasks = vec![
         tokio::spawn(async move { while panicked(&dispatching.app, dispatch(&dispatching, &mut signals)).await {} }),
         tokio::spawn(async move { while panicked(&sweeping.app, sweep::run(&sweeping)).await {} }),
         tokio::spawn(async move { while panicked(&ticking.app, tick::run(&ticking)).await {} }),
+        tokio::spawn(async move { while panicked(&replaying.app, replay::run(&replaying)).await {} }),
     ];
     // It ends when nobody can hand it anything any more, so it must not hold `shared`.
     let app = app.clone();
@@ -213,6 +227,7 @@ async fn dispatch(shared: &Arc<Shared>, signals: &mut mpsc::UnboundedReceiver<Si
                 let now = shared.app.database_clock.now();
                 webhooks.into_iter().for_each(|webhook| shared.agenda.note(webhook, now));
             }
+            Signal::Replay => shared.replay.notify_one(),
             Signal::Changed(webhook) => shared.lanes.changed(shared, webhook),
         }
     }

@@ -1,16 +1,16 @@
-//! Deliveries: looking at them, and sending them again by hand.
+//! Deliveries: looking at them, and sending one of them again by hand (many: [`replays`](super::replays)).
 //!
 //! Sending again takes nothing away: the automatic tries that were still to come stay, and are made if the resend fails.
 
 use bellwire_core::{
-    catalogue::EventType,
-    delivery::State,
-    id::{self, DeliveryId, WebhookId},
+    id::{self, DeliveryId, WebhookId, WorkspaceId},
     permission::Permission,
-    time::Timestamp,
+    sign,
+    webhook_url::WebhookUrl,
 };
 use serde::Serialize;
 use std::{collections::BTreeSet, ops::Deref, time::Duration};
+use tokio::sync::broadcast::error::RecvError;
 
 use super::Actor;
 use crate::{
@@ -18,19 +18,14 @@ use crate::{
     db::{
         self,
         attempts::Attempt,
-        deliveries::{ByTime, Delivery, Step, Wanted},
+        deliveries::{ByTime, Delivery, Wanted},
         event_views::EventView,
-        page::{Page, PageRequest, Position},
+        page::{Page, PageRequest},
         webhooks::Status,
     },
     error::Error,
     ops,
 };
-
-/// Deliveries that one transaction of a replay looks at.
-const REPLAY_STEP: u32 = 500;
-/// The most deliveries that one replay sends again.
-pub const MAX_REPLAY: u64 = 100_000;
 
 /// A delivery with its event and every attempt.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -97,6 +92,65 @@ pub async fn get(app: &App, actor: &Actor, id: DeliveryId) -> Result<DeliveryDet
         .await
 }
 
+/// A delivery that has been tried, or that nobody got to within `patience`.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn tried(app: &App, actor: &Actor, id: DeliveryId, patience: Duration) -> Result<DeliveryDetails, Error> {
+    // Listening begins before looking, so that nothing happens in between.
+    let mut changes = app.live.subscribe();
+    let give_up = app.clock.moment().plus(patience);
+    loop {
+        let details = get(app, actor, id).await?;
+        if !details.attempts.is_empty() || app.clock.moment() >= give_up {
+            return Ok(details);
+        }
+        tokio::select! {
+            () = app.stopped() => return Ok(details),
+            () = app.clock.sleep_until(give_up) => {}
+            // Whoever lags behind, or is told of something else, looks again all the same.
+            change = changes.recv() => if matches!(change, Err(RecvError::Closed)) { return Ok(details) },
+        }
+    }
+}
+
+/// The request of a delivery as somebody can make it by hand.
+#[derive(Clone, Debug)]
+pub struct SignedRequest {
+    /// Where it goes.
+    pub url: WebhookUrl,
+    /// The headers of every request, signature included.
+    pub headers: Vec<(&'static str, String)>,
+    /// The names of the webhook's custom headers; their values are never shown.
+    pub custom_headers: Vec<String>,
+    /// JSON.
+    pub body: String,
+}
+
+/// The request of a delivery, signed anew: signatures are not kept, and receivers take none that is older than minutes.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`], also when the webhook was deleted.
+pub async fn signed(app: &App, actor: &Actor, id: DeliveryId) -> Result<SignedRequest, Error> {
+    actor.require(Permission::WebhooksManage)?;
+    let delivery = get(app, actor, id).await?;
+    let webhook = ops::webhooks::get(app, actor, delivery.webhook_id).await?;
+    let (message, now) = (delivery.event_id.to_string(), app.clock.now());
+    let body = serde_json::to_string(&delivery.event)?;
+    let signature = ops::webhooks::sign(app, actor, webhook.id, &message, now, body.as_bytes()).await?;
+    Ok(SignedRequest {
+        url: webhook.url.clone(),
+        headers: vec![
+            ("content-type", "application/json".to_owned()),
+            (sign::ID_HEADER, message),
+            (sign::TIMESTAMP_HEADER, now.as_seconds().to_string()),
+            (sign::SIGNATURE_HEADER, signature),
+        ],
+        custom_headers: webhook.headers,
+        body,
+    })
+}
+
 /// Sends a delivery again, now. When it is being sent, or waits to be sent by hand already, there is nothing more to do.
 ///
 /// # Errors
@@ -112,11 +166,11 @@ pub async fn resend(app: &App, actor: &Actor, id: DeliveryId) -> Result<Delivery
         })
     })
     .await?;
-    tell(app, actor, delivery.webhook_id);
+    tell(app, actor.workspace, delivery.webhook_id);
     Ok(delivery)
 }
 
-fn must_be_active(status: Option<Status>) -> Result<(), Error> {
+pub(super) fn must_be_active(status: Option<Status>) -> Result<(), Error> {
     match status {
         Some(Status::Active) => Ok(()),
         Some(Status::Inactive) => Err(Error::conflict("webhook_inactive", "the webhook is inactive: turn it on first")),
@@ -124,93 +178,8 @@ fn must_be_active(status: Option<Status>) -> Result<(), Error> {
     }
 }
 
-fn tell(app: &App, actor: &Actor, webhook: WebhookId) {
+/// After a commit that made deliveries due by hand.
+pub(super) fn tell(app: &App, workspace: WorkspaceId, webhook: WebhookId) {
     app.wake.send(Signal::Due(BTreeSet::from([webhook])));
-    app.changed(actor.workspace, "deliveries");
-}
-
-/// What to send again.
-#[derive(Clone, Copy, Debug)]
-pub struct Replay {
-    /// Deliveries made at this time or later.
-    pub since: Timestamp,
-    /// Deliveries made before this time; `None` is now.
-    pub until: Option<Timestamp>,
-    /// Those that are failed, cancelled or delivered.
-    pub state: State,
-    /// Only those of this type of event.
-    pub event_type: Option<EventType>,
-}
-
-/// What a replay did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Replayed {
-    /// How many deliveries are sent again.
-    pub count: u64,
-    /// Where to go on (as `since`) when there were more than one replay takes; null when that was all.
-    pub next_since: Option<Timestamp>,
-}
-
-/// Sends many deliveries of a webhook again, oldest first: up to [`MAX_REPLAY`], in transactions of a few hundred.
-///
-/// # Errors
-/// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Invalid`] for `state`, [`Error::Conflict`] with `webhook_inactive`.
-pub async fn replay(app: &App, actor: &Actor, webhook: WebhookId, replay: Replay) -> Result<Replayed, Error> {
-    if !matches!(replay.state, State::Failed | State::Cancelled | State::Delivered) {
-        return Err(Error::invalid("state", "must be failed, cancelled or delivered: the others will be sent anyway"));
-    }
-    let wanted = Wanted {
-        state: Some(replay.state),
-        event_type: replay.event_type.map(|event_type| event_type.as_str().to_owned()),
-        since: Some(replay.since),
-        until: Some(replay.until.unwrap_or_else(|| app.clock.now())),
-    };
-    let mut request =
-        PageRequest { limit: REPLAY_STEP, position: Position::Offset(0), sort: ByTime, descending: false };
-    let mut count = 0;
-    loop {
-        let (wanted, page) = (wanted.clone(), request.clone());
-        let step = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
-            Box::pin(async move {
-                let missing = Error::not_found::<id::Webhook>;
-                let found = db::webhooks::get(tx.conn, tx.workspace, webhook).await?.ok_or_else(missing)?;
-                must_be_active(Some(found.status))?;
-                let page = db::deliveries::list(tx.conn, webhook, &wanted, &page).await?;
-                let shown: Vec<_> = page.data.iter().map(|delivery| (delivery.id, delivery.state)).collect();
-                let changed = db::deliveries::resend(tx.conn, &shown, tx.app.database_clock.now()).await?;
-                Ok((changed, page.next, page.data.last().map(|delivery| delivery.created_at)))
-            })
-        });
-        let (changed, next, last) = step.await?;
-        count += changed;
-        if changed > 0 {
-            tell(app, actor, webhook);
-        }
-        match next {
-            None => return Ok(Replayed { count, next_since: None }),
-            Some(_) if count >= MAX_REPLAY => return Ok(Replayed { count, next_since: last }),
-            Some(next) => request = request.following(&next)?,
-        }
-    }
-}
-
-/// How a webhook's deliveries of the last 24 hours went, hour by hour; looks at the newest 10,000 of them.
-///
-/// # Errors
-/// [`Error::Forbidden`], [`Error::NotFound`]
-pub async fn last_day(app: &App, actor: &Actor, webhook: WebhookId) -> Result<Vec<Step>, Error> {
-    const HOUR: Duration = Duration::from_hours(1);
-    const HOURS: u32 = 24;
-    actor.require(Permission::WebhooksView)?;
-    let (workspace, since) = (actor.workspace, app.clock.now().saturating_sub(HOUR * HOURS));
-    let length = i64::try_from(HOUR.as_micros()).unwrap_or(i64::MAX);
-    app.db
-        .read(move |conn| {
-            Box::pin(async move {
-                let found = db::webhooks::get(conn, workspace, webhook).await?;
-                found.ok_or_else(Error::not_found::<id::Webhook>)?;
-                Ok::<_, Error>(db::deliveries::steps(conn, webhook, since, length, HOURS, 10_000).await?)
-            })
-        })
-        .await
+    app.changed(workspace, "deliveries");
 }

@@ -111,6 +111,7 @@ async fn a_full_disk_is_said_and_survived() {
         log: "off".to_owned(),
         log_format: LogFormat::Text,
         drain_delay: Duration::ZERO,
+        extra_ca_file: None,
     };
     let server = serve::start(config, Clock::System, Randomness::from_system()).await.unwrap();
     let (email, name) = (Email::parse("ann@example.com").unwrap(), Name::parse("Ann").unwrap());

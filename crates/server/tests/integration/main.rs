@@ -10,6 +10,7 @@ mod architecture;
 mod console;
 mod full_disk;
 mod ground;
+mod hostile;
 mod kill_nine;
 mod operate;
 mod postgres_restart;

@@ -44,6 +44,7 @@ async fn a_server_that_goes_away_loses_nothing() {
         log: "off".to_owned(),
         log_format: LogFormat::Text,
         drain_delay: Duration::ZERO,
+        extra_ca_file: None,
     };
     // A clock that is moved by hand: what only a lease brings back need not be waited for.
     let clock = Clock::fake(Clock::System.now());

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
-    super::{Engine, Limits, Transport, start_with},
+    super::{Engine, Limits, Transport, resolve::Resolver, start_with},
     faults::Faults,
 };
 use crate::{
@@ -50,6 +50,8 @@ pub(super) struct Settings {
     pub(super) schedule: &'static str,
     pub(super) deactivate_after: Duration,
     pub(super) limits: Limits,
+    pub(super) resolver: Resolver,
+    pub(super) extra_ca_file: Option<PathBuf>,
     /// Instead of a file.
     pub(super) database_url: Option<String>,
     /// How the database fails.
@@ -63,6 +65,8 @@ impl Default for Settings {
             schedule: "0s,5s,5m",
             deactivate_after: Duration::from_hours(120),
             limits: Limits { connect: GUARD, exchange: GUARD },
+            resolver: Resolver::default(),
+            extra_ca_file: None,
             database_url: None,
             faults: None,
         }
@@ -85,6 +89,7 @@ impl Settings {
                 .filter(|text| !text.is_empty())
                 .map(|text| text.parse().unwrap())
                 .collect(),
+            extra_ca_file: self.extra_ca_file.clone(),
             retry_schedule: self.schedule.parse().unwrap(),
             deactivate_after: self.deactivate_after,
             retention: Duration::from_hours(720),
@@ -123,7 +128,7 @@ pub(super) async fn postgres() -> Option<String> {
 impl World {
     pub(super) async fn with(settings: Settings) -> Self {
         let mut world = Self::without_engine(&settings).await;
-        world.start(settings.limits);
+        world.start_with(settings.limits, settings.resolver);
         world
     }
 
@@ -151,7 +156,11 @@ impl World {
     }
 
     pub(super) fn start(&mut self, limits: Limits) {
-        let transport = Transport::network(&self.app, limits);
+        self.start_with(limits, Resolver::default());
+    }
+
+    fn start_with(&mut self, limits: Limits, resolver: Resolver) {
+        let transport = Transport::network(&self.app, limits, resolver).unwrap();
         self.engine = Some(start_with(&self.app, self.signals.take().unwrap(), transport));
     }
 

@@ -139,7 +139,7 @@ impl Receivers {
             Mood::Gone => Ok(410),
             Mood::Resting => Ok(429),
             Mood::Refuses => Err(Failure::Attempt(SendError::ConnectionRefused)),
-            Mood::Hangs => Err(Failure::Attempt(SendError::Timeout)),
+            Mood::Hangs => Err(Failure::Attempt(SendError::Timeout(Duration::from_secs(15)))),
             Mood::NotTried | Mood::Panics => Err(Failure::NotTried(io::Error::other("no more sockets"))),
         };
         self.book().exchanges[index].ended = Some((self.clock.moment(), result.as_ref().ok().copied()));
