@@ -154,14 +154,6 @@ impl FakeClock {
             let _ = wake.send(()); // whoever slept may have gone away
         }
     }
-
-    /// How long until the next sleeper wakes.
-    pub fn until_next(&self) -> Option<Duration> {
-        let mut state = self.state();
-        state.sleepers.retain(|_, wake| !wake.is_closed());
-        let next = state.sleepers.first_key_value().map(|((moment, _), _)| *moment)?;
-        Some(next.since(state.moment))
-    }
 }
 
 /// The time by which `due_at` is judged, the same for everybody who shares the database: what is due, and whose lease has run

@@ -50,7 +50,7 @@ pub struct Faulty {
 
 impl Faulty {
     /// Asks `decide` at every point, in the order in which they are reached.
-    pub(crate) fn new(
+    pub(crate) fn before(
         inner: Db,
         clock: &Clock,
         decide: impl Fn(Point, &'static str) -> Option<Fault> + Send + Sync + 'static,

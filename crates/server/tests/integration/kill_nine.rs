@@ -155,12 +155,14 @@ async fn kill_nine_loses_nothing() {
     }
 
     let ledger: BTreeSet<String> = std::mem::take(&mut *ledger.lock().unwrap()).into_iter().collect();
+    let arrived = |ledger: &BTreeSet<String>| {
+        let arrivals = arrivals.lock().unwrap();
+        ledger.iter().all(|id| arrivals.contains_key(id))
+    };
     for _ in 0..6_000 {
-        let arrived = arrivals.lock().unwrap();
-        if ledger.iter().all(|id| arrived.contains_key(id)) {
+        if arrived(&ledger) {
             break;
         }
-        drop(arrived);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     server.kill().await.unwrap();

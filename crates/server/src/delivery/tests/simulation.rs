@@ -21,7 +21,7 @@ use story::Story;
 use crate::db::{faulty::silence_wanted_panics, inline::Inline};
 
 /// Seeds in each of the ten tests.
-const SHARE: u64 = 1_000;
+const SHARE: u64 = 100;
 
 fn ground() -> Inline {
     silence_wanted_panics();

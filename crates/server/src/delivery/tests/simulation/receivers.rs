@@ -67,6 +67,8 @@ pub(super) struct Exchange {
     pub(super) webhook: usize,
     pub(super) event: String,
     pub(super) began: Moment,
+    /// When it will be answered.
+    pub(super) until: Moment,
     /// And its status, when it was answered.
     pub(super) ended: Option<(Moment, Option<u16>)>,
 }
@@ -112,7 +114,7 @@ impl Receivers {
         let webhook = number(target.url.host_str());
         let event = headers["webhook-id"].to_str().unwrap().to_owned();
         let is_test = body.windows(11).any(|window| window == b"\"test\":true");
-        let (mood, index) = {
+        let (mood, until, index) = {
             let mut book = self.book();
             if book.deleted.contains(&(self.node, webhook)) {
                 book.violations.push(format!("{event} was sent to webhook {webhook}, which was deleted"));
@@ -121,17 +123,22 @@ impl Receivers {
                 book.violations.push(format!("{event} was sent to webhook {webhook}, which was switched off"));
             }
             let mood = book.moods.get(&webhook).copied().unwrap_or(Mood::Well);
-            book.exchanges.push(Exchange { node: self.node, webhook, event, began: self.clock.moment(), ended: None });
-            (mood, book.exchanges.len() - 1)
+            let began = self.clock.moment();
+            let seconds = match mood {
+                Mood::Slow => 2.0 + 10.0 * self.random.fraction(),
+                Mood::Hangs => 15.0,
+                _ => 0.001 + 0.05 * self.random.fraction(),
+            };
+            let until = began.plus(Duration::from_secs_f64(seconds));
+            book.exchanges.push(Exchange { node: self.node, webhook, event, began, until, ended: None });
+            (mood, until, book.exchanges.len() - 1)
         };
         self.activity.fetch_add(1, Relaxed);
-        assert!(mood != Mood::Panics, "{WANTED}: the engine is broken");
-        let milliseconds = match mood {
-            Mood::Slow => 2_000.0 + 10_000.0 * self.random.fraction(),
-            Mood::Hangs => 15_000.0,
-            _ => 1.0 + 50.0 * self.random.fraction(),
-        };
-        self.clock.sleep(Duration::from_secs_f64(milliseconds / 1_000.0)).await;
+        if mood == Mood::Panics {
+            self.book().exchanges[index].ended = Some((self.clock.moment(), None));
+            panic!("{WANTED}: the engine is broken");
+        }
+        self.clock.sleep_until(until).await;
         self.activity.fetch_add(1, Relaxed);
         let result = match mood {
             Mood::Well | Mood::Slow => Ok(200),

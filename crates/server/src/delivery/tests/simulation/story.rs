@@ -201,7 +201,7 @@ impl Story {
         self.lives += 1;
         let random = Randomness::seeded(self.seed.wrapping_mul(1_000).wrapping_add(self.lives));
         let (faults, rate, activity) = (random.clone(), Arc::clone(&self.rate), Arc::clone(&self.activity));
-        let db = Faulty::new(Db::Inline(self.inline.clone()), &clock, move |point, _| {
+        let db = Faulty::before(Db::Inline(self.inline.clone()), &clock, move |point, _| {
             activity.fetch_add(1, Relaxed);
             let rate = rate.load(Relaxed);
             (rate > 0 && faults.fraction() * 1_000.0 < rate as f64).then(|| fault(&faults, point)).flatten()
@@ -242,8 +242,11 @@ impl Story {
         Err("the engine is busy without end, and no time passes".to_owned())
     }
 
-    fn in_flight(&self) -> bool {
-        self.book().exchanges.iter().rev().take(64).any(|exchange| exchange.ended.is_none())
+    /// How long until the next receiver answers.
+    fn next_answer(&self) -> Option<Duration> {
+        let (book, now) = (self.book(), self.database.moment());
+        let under_way = book.exchanges.iter().filter(|exchange| exchange.ended.is_none());
+        under_way.map(|exchange| exchange.until.since(now)).min()
     }
 
     /// Lets time pass, in steps from one thing that happens to the next.
@@ -255,12 +258,7 @@ impl Story {
             if left.is_zero() {
                 return Ok(());
             }
-            let busy = self.in_flight();
-            let next = if busy {
-                self.nodes.iter().filter_map(|node| until_next(&node.clock)).min()
-            } else {
-                self.next_due().map(|due| due.max(Duration::from_millis(250)))
-            };
+            let next = self.next_answer().or_else(|| self.next_due().map(|due| due.max(Duration::from_millis(250))));
             let step = next.unwrap_or(left).clamp(Duration::from_micros(1), left);
             self.database.advance(step);
             for node in &self.nodes {
@@ -574,11 +572,6 @@ impl Story {
         clock.set(clock.now().shifted(by * 1_000_000));
         self.settle()
     }
-}
-
-fn until_next(clock: &Clock) -> Option<Duration> {
-    let Clock::Fake(fake) = clock else { return None };
-    fake.until_next()
 }
 
 fn fault(random: &Randomness, point: Point) -> Option<Fault> {
