@@ -28,6 +28,7 @@ mod role;
 mod role_choices;
 mod role_form;
 mod roles;
+mod settings;
 mod table;
 mod user_roles;
 mod users;
@@ -75,6 +76,7 @@ fn routes() -> Routes<App> {
         .merge(role::routes())
         .merge(api_keys::routes())
         .merge(license::routes())
+        .merge(settings::routes())
         .merge(webhooks::routes())
         .merge(webhook::routes())
         .merge(deliveries::routes())

@@ -10,6 +10,7 @@ use bellwire_core::{
     time::Timestamp,
 };
 use serde::Serialize;
+use serde_json::json;
 use std::{collections::BTreeSet, ops::Deref, time::Duration};
 
 use super::Actor;
@@ -102,12 +103,17 @@ pub async fn get(app: &App, actor: &Actor, id: DeliveryId) -> Result<DeliveryDet
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Conflict`] with `webhook_inactive` or `webhook_deleted`.
 pub async fn resend(app: &App, actor: &Actor, id: DeliveryId) -> Result<Delivery, Error> {
-    let delivery = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+    let delivery = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             let missing = Error::not_found::<id::Delivery>;
             let record = db::deliveries::get(tx.conn, tx.workspace, id).await?.ok_or_else(missing)?;
             must_be_active(record.webhook_status)?;
-            db::deliveries::resend(tx.conn, &[(id, record.delivery.state)], tx.now).await?;
+            if db::deliveries::resend(tx.conn, &[(id, record.delivery.state)], tx.now).await? == 0 {
+                tx.unchanged();
+            } else if let Some(found) = db::webhooks::get(tx.conn, tx.workspace, record.delivery.webhook_id).await? {
+                let data = json!({"object": found.webhook, "delivery_id": id});
+                tx.record(EventType::WEBHOOK_DELIVERY_RESENT, &data)?;
+            }
             Ok(db::deliveries::get(tx.conn, tx.workspace, id).await?.ok_or_else(missing)?.delivery)
         })
     })
@@ -169,8 +175,8 @@ pub async fn replay(app: &App, actor: &Actor, webhook: WebhookId, replay: Replay
         PageRequest { limit: REPLAY_STEP, position: Position::Offset(0), sort: ByTime, descending: false };
     let mut count = 0;
     loop {
-        let (wanted, page) = (wanted.clone(), request.clone());
-        let step = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+        let (wanted, page, is_first) = (wanted.clone(), request.clone(), count == 0);
+        let step = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
             Box::pin(async move {
                 let missing = Error::not_found::<id::Webhook>;
                 let found = db::webhooks::get(tx.conn, tx.workspace, webhook).await?.ok_or_else(missing)?;
@@ -178,6 +184,15 @@ pub async fn replay(app: &App, actor: &Actor, webhook: WebhookId, replay: Replay
                 let page = db::deliveries::list(tx.conn, webhook, &wanted, &page).await?;
                 let shown: Vec<_> = page.data.iter().map(|delivery| (delivery.id, delivery.state)).collect();
                 let changed = db::deliveries::resend(tx.conn, &shown, tx.now).await?;
+                if is_first && changed > 0 {
+                    let data = json!({
+                        "object": found.webhook, "state": replay.state, "event_type": replay.event_type,
+                        "since": wanted.since, "until": wanted.until,
+                    });
+                    tx.record(EventType::WEBHOOK_REPLAYED, &data)?;
+                } else {
+                    tx.unchanged();
+                }
                 Ok((changed, page.next, page.data.last().map(|delivery| delivery.created_at)))
             })
         });

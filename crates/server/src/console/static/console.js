@@ -320,7 +320,7 @@
   });
   document.addEventListener("change", (event) => {
     const { target } = event;
-    if (target.matches("form[data-swap] select")) target.form.requestSubmit();
+    if (target.matches("form[data-swap] :is(select, [type=date])")) target.form.requestSubmit();
     const group = target.closest("fieldset:has([data-all])");
     if (!group) return;
     if (target.matches("[data-all]")) {

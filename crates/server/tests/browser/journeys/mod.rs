@@ -1,9 +1,12 @@
 //! What people do, from the first click to the last.
 
 mod api_keys;
+mod events;
 mod groups;
 mod license;
+mod people;
 mod roles;
+mod settings;
 mod webhook;
 mod webhooks;
 

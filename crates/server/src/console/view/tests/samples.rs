@@ -8,10 +8,11 @@ use super::super::parts::*;
 use super::super::webhook::{ReplayDialog, RotateDialog, SecretDialog, StatusChange, TestDialog};
 use super::super::webhooks::*;
 use super::super::{Chrome, Dialog, NavItem, Page, Section, Theme, Toast, WorkspaceChoice};
-use super::super::{api_keys, events, groups, invites, license, ownership, roles, users, webhook, webhooks};
+use super::super::{api_keys, events, groups, invites, license, ownership, roles, settings, users, webhook, webhooks};
 use askama::Template;
 
 mod api_key_pages;
+mod event_pages;
 mod group_pages;
 mod licenses;
 mod people;
@@ -60,8 +61,6 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
     add("dialog-replay", replay_dialog().render());
     add("delivery", delivery_page().render());
 
-    add("events", events_list().render());
-    add("event", event_page().render());
     add("users", users_list().render());
     let name = || "Ann Lee".to_owned();
     let return_to = || "/users".to_owned();
@@ -132,7 +131,12 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
         invites::DeleteDialog { id: "inv_1".into(), email, return_to: "/invites".into() }.render(),
     );
 
-    for (name, html) in group_pages::samples().into_iter().chain(api_key_pages::samples()).chain(licenses::samples()) {
+    for (name, html) in group_pages::samples()
+        .into_iter()
+        .chain(api_key_pages::samples())
+        .chain(event_pages::samples())
+        .chain(licenses::samples())
+    {
         add(name, html);
     }
 
@@ -508,44 +512,6 @@ fn delivery_page() -> DeliveryPage {
             attempt(1, false, "no answer within 15 s", ""),
         ],
         can_manage: true,
-    }
-}
-
-fn event(sequence: u64, event_type: &str, object: &str, actor: Who) -> events::EventRow {
-    let id = format!("evt_{sequence}");
-    events::EventRow { id, sequence, at: today(), event_type: event_type.into(), actor, object: object.into() }
-}
-
-fn event_rows() -> Vec<events::EventRow> {
-    vec![
-        event(1042, "user.blocked", "Bo Chen", Who::user("Ann Lee")),
-        event(1041, "state_changes.threshold_reached", "80 % of 10,000 used", Who::system()),
-        event(1040, "api_key.secret_rotated", "Terraform", Who::api_key("Rotation job")),
-    ]
-}
-
-fn events_list() -> events::ListPage {
-    events::ListPage {
-        page: Page::new("Events", Theme::System),
-        chrome: chrome(Some(Section::Events)),
-        list: Listing::new("/events", &[("actor_type", "users")], "sequence", Order::Descending, true),
-        actor_types: choices(&[("", "All actor types"), ("users", "Users")]),
-        types: choices(&[("", "All event types"), ("user.blocked", "user.blocked")]),
-        rows: event_rows(),
-        pager: Pager { first: 1, last: 3, total: Some(3), ..Pager::default() },
-    }
-}
-
-fn event_page() -> events::ShowPage {
-    let mut rows = event_rows();
-    events::ShowPage {
-        page: Page::new("User blocked", Theme::System),
-        chrome: chrome(Some(Section::Events)),
-        event: rows.remove(0),
-        type_title: "User blocked".into(),
-        body: BODY.into(),
-        related: rows,
-        deliveries: deliveries(),
     }
 }
 
