@@ -88,6 +88,11 @@ impl By {
     pub fn system() -> Self {
         Self { actor: EventActor::system(), origin: Origin::via(Via::System) }
     }
+
+    /// Whoever runs the program, with a command.
+    pub fn operator() -> Self {
+        Self { actor: EventActor::system(), origin: Origin::via(Via::CommandLine) }
+    }
 }
 
 /// What kind of actor.

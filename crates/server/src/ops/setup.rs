@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use bellwire_core::{
-    event::{By, EventActor, Origin, PrincipalId, PrincipalKind, Via},
+    event::{By, EventActor, Origin, PrincipalId, PrincipalKind},
     id::{UserId, WorkspaceId},
     text::{Email, Name},
 };
@@ -129,8 +129,7 @@ pub async fn bootstrap(
         .await?;
     let password_hash = if known.is_none() { Some(password.hash(&app.random).await?) } else { None };
     let new_id = app.random.id(app.clock.now());
-    let by = By { actor: EventActor::system(), origin: Origin::via(Via::CommandLine) };
-    journal::transact(app, workspaces::new_id(app), by, true, move |tx| {
+    journal::transact(app, workspaces::new_id(app), By::operator(), true, move |tx| {
         Box::pin(async move {
             let owner = match (known, password_hash) {
                 (Some(person), _) => person.id,
