@@ -379,6 +379,7 @@ constants! {
     WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated",
     WEBHOOK_DELIVERY_RESENT = "webhook.delivery_resent",
     WEBHOOK_REPLAYED = "webhook.replayed",
+    WEBHOOK_REPLAY_CANCELLED = "webhook.replay_cancelled",
     WORKSPACE_UPDATED = "workspace.updated",
     OWNERSHIP_OFFER_CREATED = "ownership_offer.created",
     OWNERSHIP_OFFER_WITHDRAWN = "ownership_offer.withdrawn",

@@ -28,6 +28,7 @@ const LICENSE: &str = "lic_01m6a6ft00fb58dg7617590vv3";
 const WEBHOOK: &str = "wh_01kjw16mm0em4ry1jygtts6an2";
 pub(super) const DELIVERY: &str = "dlv_01m826me80e65bwwt3y0b8j32h";
 
+pub(super) const REPLAY: &str = "rpl_01m83t4cm0f2c6zqk8w1y4n7hs";
 pub(super) const OFFER: &str = "own_01m83t4cm0ea0bdvqx5r6y2k8n";
 
 /// When the example events happen.

@@ -65,6 +65,7 @@ const FEED_ONLY: &[&str] = &[
     "webhook.secret_rotated",
     "webhook.delivery_resent",
     "webhook.replayed",
+    "webhook.replay_cancelled",
     "workspace.updated",
     "ownership_offer.created",
     "ownership_offer.withdrawn",

@@ -7,7 +7,7 @@ use super::{
     Entry,
     ExampleActor::System,
     Object,
-    objects::{DELIVERY, LATER, NOW, object, previous, status_reason, webhook},
+    objects::{DELIVERY, LATER, NOW, REPLAY, object, previous, status_reason, webhook},
     shape::{id, list, one_of, property, text, time},
 };
 
@@ -75,15 +75,22 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::for_the_feed(
         "webhook.replayed",
         "Webhook replayed",
-        "Somebody had many deliveries of a webhook sent again.",
+        "Somebody began to have many deliveries of a webhook sent again.",
         || {
             Object::new([
                 object(webhook()),
+                property("replay_id", "The replay.", id(REPLAY)),
                 property("state", "Which: those in this state.", one_of(["failed", "cancelled", "delivered"])),
                 property("event_type", "Which: those of this event type; null for all.", text("").null()),
                 property("since", "Which: those made at this time or later.", time(NOW)),
                 property("until", "Which: those made before this time.", time(LATER)),
             ])
         },
+    ),
+    Entry::for_the_feed(
+        "webhook.replay_cancelled",
+        "Webhook replay cancelled",
+        "Somebody ended a replay of a webhook before its end.",
+        || Object::new([object(webhook()), property("replay_id", "The replay.", id(REPLAY))]),
     ),
 ];

@@ -331,6 +331,7 @@ pub async fn delete(app: &App, actor: &Actor, id: WebhookId) -> Result<(), Error
     ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             let gone = find(tx, id).await?.webhook;
+            db::replays::cancel(tx.conn, id, tx.now).await?;
             db::webhooks::delete(tx.conn, id, tx.now).await?;
             tx.record(EventType::WEBHOOK_DELETED, &json!({"object": gone}))
         })
