@@ -24,14 +24,14 @@ use bellwire_core::{
     webhook_url::WebhookUrl,
 };
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 
 pub use self::{
     headers::CustomHeaders,
-    sealed::{Opened, SECRET, SecretHint, SecretView, open, place, reveal_secret, rotate_secret, secret_hint},
+    sealed::{Opened, SECRET, SecretHint, SecretView, open, place, reveal_secret, rotate_secret, secret_hint, sign},
     status::{Missed, activate, deactivate, status_changes, turn_off},
 };
-use super::Actor;
+use super::{Actor, publish};
 use crate::{
     app::{App, Signal},
     db::{
@@ -341,20 +341,32 @@ pub async fn delete(app: &App, actor: &Actor, id: WebhookId) -> Result<(), Error
     Ok(())
 }
 
-/// Sends a test: an event with the example data of its type (`webhook.test` when none is named), marked as a test, to this
-/// webhook only, whatever it wants and whether it is active or not.
+/// What a test is made of.
+#[derive(Clone, Debug, Default)]
+pub struct NewTest {
+    /// `webhook.test` when none is named.
+    pub event_type: Option<EventType>,
+    /// A JSON object within the bounds of a published event; the example of the catalogue when none is given.
+    pub data: Option<Box<RawValue>>,
+}
+
+/// Sends a test: an event that is marked as one, to this webhook only, whatever it wants and whether it is active or not.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::NotFound`]; [`Error::Invalid`] for `type` when no webhook ever gets it.
-pub async fn test(app: &App, actor: &Actor, id: WebhookId, event_type: Option<EventType>) -> Result<DeliveryId, Error> {
-    let event_type = event_type.unwrap_or(EventType::WEBHOOK_TEST);
+/// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Invalid`] for `data`, and for `type` when no webhook ever gets it.
+pub async fn test(app: &App, actor: &Actor, id: WebhookId, new: NewTest) -> Result<DeliveryId, Error> {
+    let event_type = new.event_type.unwrap_or(EventType::WEBHOOK_TEST);
     if !event_type.is_delivered() {
         return Err(Error::invalid("type", format!("{event_type} is never sent to webhooks")));
     }
+    let data = match new.data {
+        Some(data) => publish::data::check(&data).map_err(|error| Error::invalid("data", error))?,
+        None => serde_json::value::to_raw_value(&event_type.entry().example_data())?,
+    };
     let event = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             find(tx, id).await?;
-            tx.record_for(event_type, &event_type.entry().example_data(), Audience::Test(id))
+            tx.record_for(event_type, &data, Audience::Test(id))
         })
     })
     .await?;

@@ -23,6 +23,7 @@ pub(crate) mod ownership;
 pub(crate) mod parts;
 pub(crate) mod roles;
 pub(crate) mod settings;
+pub(crate) mod snippets;
 pub(crate) mod users;
 pub(crate) mod webhook;
 pub(crate) mod webhooks;

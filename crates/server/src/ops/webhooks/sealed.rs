@@ -6,7 +6,7 @@ use bellwire_core::{
     catalogue::EventType,
     id::{WebhookId, WorkspaceId},
     permission::Permission,
-    sign::{Secret, SigningSeed},
+    sign::{self, Secret, SigningSeed},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -135,6 +135,28 @@ pub(super) fn seal_headers(
     Ok(Some(app.key.seal(&app.random, &place(workspace, HEADERS, id), &headers.to_json()?)))
 }
 
+/// Signs `body` for a webhook, with all that signs its requests now. The value of `webhook-signature`.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn sign(
+    app: &App,
+    actor: &Actor,
+    id: WebhookId,
+    message: &str,
+    now: Timestamp,
+    body: &[u8],
+) -> Result<String, Error> {
+    actor.require(Permission::WebhooksManage)?;
+    let (key, workspace, record) = (&app.key, actor.workspace, record(app, actor, id).await?);
+    let secret = open_secret(key, workspace, id, &record.secret_sealed)?;
+    let old = record.old_secret.as_ref().filter(|old| old.until > now);
+    let old = old.map(|old| open_secret(key, workspace, id, &old.sealed)).transpose()?;
+    let seed = seed(key, workspace, id, record.signing_seed_sealed.as_deref())?;
+    let secrets: Vec<&Secret> = std::iter::once(&secret).chain(&old).collect();
+    Ok(sign::header(&secrets, seed.as_ref(), message, now.as_seconds(), body))
+}
+
 fn view(app: &App, workspace: WorkspaceId, record: &db::webhooks::Record) -> Result<SecretView, Error> {
     let now = app.clock.now();
     Ok(SecretView {
@@ -152,6 +174,8 @@ pub struct SecretHint {
     pub ends: String,
     /// Until when the secret before it signs too; `None` when none does.
     pub old_secret_until: Option<Timestamp>,
+    /// `whpk_…`; `None` when requests are not signed with a key pair.
+    pub public_key: Option<String>,
 }
 
 /// How the secret of a webhook ends, for those who may see it.
@@ -163,7 +187,7 @@ pub async fn secret_hint(app: &App, actor: &Actor, id: WebhookId) -> Result<Secr
     let view = view(app, actor.workspace, &record(app, actor, id).await?)?;
     let from = view.secret.len().saturating_sub(4);
     let ends = view.secret.get(from..).unwrap_or_default().to_owned();
-    Ok(SecretHint { ends, old_secret_until: view.old_secret_until })
+    Ok(SecretHint { ends, old_secret_until: view.old_secret_until, public_key: view.public_key })
 }
 
 /// The secret that requests to a webhook are signed with. That somebody looked at it is written down.

@@ -3,10 +3,12 @@
 mod api_keys;
 mod events;
 mod groups;
+mod keyboard;
 mod license;
 mod people;
 mod roles;
 mod settings;
+mod tour;
 mod webhook;
 mod webhooks;
 

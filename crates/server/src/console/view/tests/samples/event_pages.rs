@@ -1,6 +1,10 @@
 //! Sample content about the feed of events, and about settings.
 
-use super::*;
+use super::{
+    super::super::deliveries::DeliveryRow,
+    webhook_pages::{BODY, deliveries},
+    *,
+};
 use events::{EventRow, ListPage, Only, OriginView, ShowPage};
 
 fn row(sequence: u64, event_type: &str, object: &str, actor: Who) -> EventRow {
