@@ -30,6 +30,7 @@ mod role_choices;
 mod role_form;
 mod roles;
 mod secret;
+mod settings;
 mod table;
 mod user_roles;
 mod users;
@@ -78,6 +79,7 @@ fn routes() -> Routes<App> {
         .merge(role::routes())
         .merge(api_keys::routes())
         .merge(license::routes())
+        .merge(settings::routes())
         .merge(webhooks::routes())
         .merge(webhook::routes())
         .merge(secret::routes())

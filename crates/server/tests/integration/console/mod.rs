@@ -5,6 +5,7 @@
 mod api_keys;
 mod browser;
 mod cookies;
+mod events;
 mod full_disk;
 mod guard;
 mod invites;
@@ -12,5 +13,6 @@ mod license;
 mod live;
 mod ownership;
 mod roles;
+mod settings;
 mod sign_in;
 mod users;
