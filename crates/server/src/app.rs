@@ -17,7 +17,12 @@ use crate::{
     config::Config,
     crypt::MasterKey,
     db::Db,
-    ops::{api_keys::Uses, license::usage::Reporting, publish::Publishing, sign_in::Throttle},
+    ops::{
+        api_keys::{Known, Uses},
+        license::usage::Reporting,
+        publish::Publishing,
+        sign_in::Throttle,
+    },
 };
 
 /// Deliveries that may be in memory at once. What does not fit waits in the database.
@@ -57,6 +62,8 @@ pub struct Parts {
     pub sign_ins: Throttle,
     /// API keys whose use was written down in the last minute.
     pub key_uses: Uses,
+    /// API keys that were looked up a moment ago.
+    pub known_keys: Known,
     /// To the open pages.
     pub live: broadcast::Sender<LiveChange>,
     stopping: watch::Sender<bool>,
@@ -89,6 +96,7 @@ impl App {
             reporting: Reporting::default(),
             sign_ins: Throttle::default(),
             key_uses: Uses::default(),
+            known_keys: Known::default(),
             live: broadcast::Sender::new(LIVE),
             stopping: watch::Sender::new(false),
             config,

@@ -258,7 +258,7 @@ pub(crate) async fn actor(app: &App, workspace: WorkspaceId, principal: Principa
         })
     });
     let (permissions, named) = find.await.unwrap();
-    Some(Actor { workspace, principal, name: named?.name, permissions: permissions? })
+    Some(Actor { workspace, principal, name: named?.name, permissions: permissions?, secret: None })
 }
 
 /// Runs a statement on a reading connection.

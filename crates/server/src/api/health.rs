@@ -5,12 +5,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
-use http::header::CONTENT_TYPE;
+use axum::{extract::State, response::IntoResponse};
+use http::{StatusCode, header::CONTENT_TYPE};
 
 use super::ApiResult;
 use crate::{
@@ -36,14 +32,14 @@ pub(super) async fn readyz(State(app): State<App>) -> ApiResult<&'static str> {
 #[derive(Debug, Default)]
 pub(super) struct Requests([AtomicU64; 5]);
 
-/// Counts a request.
-pub(super) async fn count(State(requests): State<Arc<Requests>>, request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
-    let class = usize::from(response.status().as_u16() / 100).saturating_sub(1);
-    if let Some(counter) = requests.0.get(class) {
-        counter.fetch_add(1, Ordering::Relaxed);
+impl Requests {
+    /// Counts a request that was answered with this status.
+    pub(super) fn count(&self, status: StatusCode) {
+        let class = usize::from(status.as_u16() / 100).saturating_sub(1);
+        if let Some(counter) = self.0.get(class) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
     }
-    response
 }
 
 /// `GET /metrics`: a few numbers in the text format of Prometheus.

@@ -29,11 +29,12 @@ mod webhooks;
 use std::sync::Arc;
 
 use axum::{Router, middleware, routing::get};
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
+use tower_http::compression::CompressionLayer;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use self::{
     health::Requests,
+    layers::Around,
     problem::{ApiError, ApiResult},
 };
 use crate::app::App;
@@ -44,21 +45,19 @@ pub fn router(app: &App) -> Router {
     let documents =
         Router::new().merge(docs::router(&document)).merge(openapi::router(&document)).layer(CompressionLayer::new());
     let requests = Arc::new(Requests::default());
+    let around = Around { requests: Arc::clone(&requests), is_https: app.config.is_https() };
     let under_api = Router::new()
-        .nest("/v1", routes().split_for_parts().0)
         .merge(documents)
         .fallback(async || ApiError::NoSuchPath)
         .method_not_allowed_fallback(async || ApiError::NoSuchMethod);
     Router::new()
+        // Not one in the other: every level of nesting is another service for each request.
+        .nest("/api/v1", routes().split_for_parts().0)
         .nest("/api", under_api)
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics).with_state((app.clone(), Arc::clone(&requests))))
-        .layer(middleware::from_fn(layers::time_limit))
-        .layer(CatchPanicLayer::custom(layers::answer_panic))
-        .layer(middleware::from_fn_with_state(requests, health::count))
-        .layer(middleware::from_fn_with_state(app.config.is_https(), layers::security_headers))
-        .layer(TraceLayer::new_for_http())
+        .layer(middleware::from_fn_with_state(Arc::new(around), layers::around))
         .with_state(app.clone())
 }
 

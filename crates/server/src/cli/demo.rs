@@ -141,7 +141,7 @@ async fn seed(app: &App, receiver: SocketAddr) -> Result<Cast, Error> {
 }
 
 fn person(workspace: WorkspaceId, principal: PrincipalId, name: &str, role: BuiltInRole) -> Actor {
-    Actor { workspace, principal, name: name.to_owned(), permissions: role.permissions() }
+    Actor { workspace, principal, name: name.to_owned(), permissions: role.permissions(), secret: None }
 }
 
 /// Makes things happen until it is ended.

@@ -21,6 +21,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinHandle,
 };
+use tower::Layer as _;
 
 use crate::{
     api,
@@ -159,7 +160,7 @@ async fn accept(listener: TcpListener, router: Router, app: App) {
         };
         let Some((stream, peer, place)) = accepted else { continue };
         // The console looks at who asks; the API doesn't.
-        let router = router.clone().layer(axum::Extension(axum::extract::ConnectInfo(peer)));
+        let router = axum::Extension(axum::extract::ConnectInfo(peer)).layer(router.clone());
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_WITHIN)

@@ -18,7 +18,8 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: &[Migration] = &migrations!["0001_main", "0002_groups", "0003_ownership_offers", "0004_license"];
+const MIGRATIONS: &[Migration] =
+    &migrations!["0001_main", "0002_groups", "0003_ownership_offers", "0004_license", "0007_without_rowid"];
 
 /// Any number that no other program uses for the same database: serialises nodes that start at once.
 const ADVISORY_LOCK: &str = "SELECT pg_advisory_xact_lock(7310584037254421)";

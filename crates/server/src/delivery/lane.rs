@@ -409,10 +409,8 @@ impl Worker {
             }
         }
         let started_at = clock.now();
-        let headers = target.headers(&owed, started_at);
         let connection = open.map(|open| open.connection);
-        let result =
-            send::exchange(&shared.dialer, &shared.limits, &target, connection, headers, owed.body.clone()).await;
+        let result = send::exchange(&shared.dialer, &shared.limits, &target, connection, &owed, started_at).await;
         let ended_at = clock.now();
         let (outcome, answer, open) = match result {
             Ok((answer, connection)) => {

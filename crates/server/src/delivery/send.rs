@@ -12,7 +12,7 @@ use std::{
     task::Poll,
 };
 
-use bellwire_core::delivery::SendError;
+use bellwire_core::{delivery::SendError, time::Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -28,6 +28,7 @@ use super::{
     dial::{Dialer, Failure, Stream, tidy},
     target::Target,
 };
+use crate::app::Owed;
 
 /// How much of an answer's body is read.
 const READ: usize = 64 * 1024;
@@ -60,35 +61,35 @@ pub(super) struct Connection {
     driver: Option<Pin<Box<Driver>>>,
 }
 
-/// Sends a request, over `open` when there is one, and returns the connection when it can be used again.
+/// Sends what is owed as of `now`, over `open` when there is one, and returns the connection when it can be used again.
 pub(super) async fn exchange(
     dialer: &Dialer,
     limits: &Limits,
     target: &Target,
     open: Option<Connection>,
-    headers: HeaderMap,
-    body: Bytes,
+    owed: &Owed,
+    now: Timestamp,
 ) -> Result<(Answer, Option<Connection>), Failure> {
     let exchange = async {
         if let Some(open) = open {
-            match open.send(request(target, headers.clone(), body.clone())).await {
+            match open.send(request(target, owed, now)).await {
                 Err(Broken { stale: true, .. }) => {}
                 result => return result.map_err(|broken| Failure::Attempt(explain(&broken.error))),
             }
         }
         let stream = dialer.dial(&target.url, limits.connect).await?;
         let open = Connection::on(stream).await.map_err(|error| explain(&error))?;
-        let result = open.send(request(target, headers, body)).await;
+        let result = open.send(request(target, owed, now)).await;
         result.map_err(|broken| Failure::Attempt(explain(&broken.error)))
     };
     timeout(limits.exchange, exchange).await.unwrap_or(Err(Failure::Attempt(SendError::Timeout)))
 }
 
-fn request(target: &Target, headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(body));
+fn request(target: &Target, owed: &Owed, now: Timestamp) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(owed.body.clone()));
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = target.path.clone();
-    *request.headers_mut() = headers;
+    *request.headers_mut() = target.headers(owed, now);
     request
 }
 

@@ -65,6 +65,9 @@ impl Target {
         headers.insert(HOST, HeaderValue::from_str(&host).map_err(|error| fault(error.into()))?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        for name in [ID, TIMESTAMP, SIGNATURE] {
+            headers.insert(name, HeaderValue::from_static("")); // each request puts its own there: the copies never grow
+        }
         let uri: Uri = url.as_str().parse().map_err(|error: http::uri::InvalidUri| fault(error.into()))?;
         let path = uri.into_parts().path_and_query.map_or_else(|| Uri::from_static("/"), Uri::from);
         Ok(Self {

@@ -35,7 +35,7 @@ use bellwire_core::{
 
 pub use journal::{Tx, change, write};
 
-use crate::error::Error;
+use crate::{crypt::TokenHash, error::Error};
 
 /// Who asks, in which workspace, with which permissions (as of the request's start).
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub struct Actor {
     pub name: String,
     /// What their roles allow.
     pub permissions: Permissions,
+    /// What an API key has shown: it must still be its secret when what it asks for is written.
+    pub secret: Option<TokenHash>,
 }
 
 impl Actor {

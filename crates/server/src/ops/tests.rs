@@ -105,7 +105,13 @@ async fn user(app: &App, workspace: WorkspaceId, name: &str, role: BuiltInRole) 
         .await;
     let sql = "INSERT INTO role_members (workspace_id, role_id, principal_id) VALUES ($1, $2, $3)";
     execute(app, sql, vec![workspace.into(), role_id.into(), user.into()]).await;
-    Actor { workspace, principal: PrincipalId::User(user), name: name.to_owned(), permissions: role.permissions() }
+    Actor {
+        workspace,
+        principal: PrincipalId::User(user),
+        name: name.to_owned(),
+        permissions: role.permissions(),
+        secret: None,
+    }
 }
 
 /// Somebody who owns another workspace.

@@ -88,6 +88,7 @@ async fn furnish(app: &App) -> (Actor, String) {
         principal: PrincipalId::User(made.user_id),
         name: "Ann Lee".to_owned(),
         permissions: BuiltInRole::Owner.permissions(),
+        secret: None,
     };
     (ann, made.api_key)
 }
