@@ -46,14 +46,13 @@ pub fn router(app: &App) -> Router {
         Router::new().merge(docs::router(&document)).merge(openapi::router(&document)).layer(CompressionLayer::new());
     let requests = Arc::new(Requests::default());
     let around = Around { requests: Arc::clone(&requests), is_https: app.config.is_https() };
-    let under_api = Router::new()
-        .merge(documents)
-        .fallback(async || ApiError::NoSuchPath)
-        .method_not_allowed_fallback(async || ApiError::NoSuchMethod);
+    let with_fallbacks = |router: Router<App>| {
+        router.fallback(async || ApiError::NoSuchPath).method_not_allowed_fallback(async || ApiError::NoSuchMethod)
+    };
     Router::new()
         // Not one in the other: every level of nesting is another service for each request.
-        .nest("/api/v1", routes().split_for_parts().0)
-        .nest("/api", under_api)
+        .nest("/api/v1", with_fallbacks(routes().split_for_parts().0))
+        .nest("/api", with_fallbacks(documents))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics).with_state((app.clone(), Arc::clone(&requests))))
