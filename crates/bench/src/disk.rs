@@ -1,13 +1,8 @@
 //! What a durable write costs on the disk under the database: the floor of every latency that has a commit in it.
 
-use std::{
-    fs::File,
-    os::unix::fs::FileExt,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{fs::File, os::unix::fs::FileExt, path::Path, time::Duration};
 
-use crate::Failure;
+use crate::{Failure, receiver::micros_now};
 
 /// As many pages as a commit of one event writes, more or less.
 const PAGES: usize = 12;
@@ -22,11 +17,11 @@ pub(crate) fn commits(folder: &Path, count: usize) -> Result<Vec<Duration>, Fail
     let bytes = vec![7; PAGES * PAGE];
     let mut times = Vec::with_capacity(count);
     for number in 0..ROUND + count {
-        let start = Instant::now();
+        let start = micros_now();
         file.write_all_at(&bytes, u64::try_from(number % ROUND * bytes.len())?)?;
         file.sync_all()?;
         if number >= ROUND {
-            times.push(start.elapsed());
+            times.push(Duration::from_micros(micros_now() - start));
         }
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -1,7 +1,7 @@
 //! Ticks at a steady rate, from a thread of their own: a runtime's timer counts in whole milliseconds, which is as long as what
 //! is measured.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -12,11 +12,11 @@ use crate::receiver::micros_now;
 pub(crate) fn ticks(count: u64, rate: u64) -> mpsc::UnboundedReceiver<u64> {
     let (sender, receiver) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
-        let (start, epoch) = (Instant::now(), micros_now());
+        let start = micros_now();
         for number in 0..count {
-            let due = number * 1_000_000 / rate;
-            std::thread::sleep(Duration::from_micros(due).saturating_sub(start.elapsed()));
-            if sender.send(epoch + due).is_err() {
+            let due = start + number * 1_000_000 / rate;
+            std::thread::sleep(Duration::from_micros(due.saturating_sub(micros_now())));
+            if sender.send(due).is_err() {
                 return;
             }
         }

@@ -4,14 +4,14 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use crate::{Failure, connection::Connection};
+use crate::{Failure, connection::Connection, receiver::micros_now};
 
 /// `/proc` counts in hundredths of a second on every Linux.
 const TICK: Duration = Duration::from_millis(10);
@@ -116,10 +116,10 @@ impl Server {
     /// Kills the process, as a crash would, and starts another one on the same data. Returns how long it took to be ready.
     pub(crate) async fn restart(&mut self) -> Result<Duration, Failure> {
         self.child.kill().await?;
-        let start = Instant::now();
+        let start = micros_now();
         self.child = serve(&self.folder, &self.authority, self.database.as_deref())?;
         self.ready().await?;
-        Ok(start.elapsed())
+        Ok(Duration::from_micros(micros_now() - start))
     }
 
     async fn ready(&self) -> Result<(), Failure> {

@@ -16,5 +16,6 @@ pub mod delivery;
 pub mod error;
 pub mod ops;
 pub mod password;
+pub mod routes;
 #[cfg(test)]
 mod testing;

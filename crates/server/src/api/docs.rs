@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use askama::Template;
-use axum::{Router, response::IntoResponse, routing::get};
+use axum::response::IntoResponse;
 use bellwire_core::catalogue::{ActorType, EventType};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use serde_json::Value;
 
 use super::openapi::TAGS;
+use crate::routes::{Routes, get};
 
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -178,7 +179,7 @@ fn kind(document: &Value, schema: &Value) -> String {
 }
 
 /// `GET /docs` and its style. The page can't change while the program runs, so it is made once.
-pub(super) fn router<S: Clone + Send + Sync + 'static>(document: &Value) -> Router<S> {
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(document: &Value) -> Routes<S> {
     let html = Bytes::from(Page::of(document).render().expect("the template writes to memory only"));
     let page = async move || {
         ([(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY)], html.clone()).into_response()
@@ -187,7 +188,7 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>(document: &Value) -> Rout
         let headers = [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "public, max-age=3600")];
         (headers, include_str!("static/docs.css"))
     };
-    Router::new().route("/docs", get(page)).route("/docs.css", get(style))
+    Routes::new().route("/docs", get(page)).route("/docs.css", get(style))
 }
 
 #[cfg(test)]

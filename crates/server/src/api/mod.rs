@@ -4,7 +4,7 @@
 //! it returns: nothing is decided here. Programs show an API key ([`parameters::Caller`]); all else that a request brings is
 //! made valid by an extractor, and whatever isn't valid is answered as RFC 9457 says ([`problem`]).
 //!
-//! Routes and their description are one: [`routes`] gives the router and the OpenAPI document together, so a route that is
+//! Routes and their description are one: [`described`] gives the router and the OpenAPI document together, so a route that is
 //! not described can't exist. `/api/docs` is made from the same document.
 
 mod api_keys;
@@ -28,7 +28,7 @@ mod webhooks;
 
 use std::sync::Arc;
 
-use axum::{Router, middleware, routing::get};
+use axum::{Router, middleware};
 use tower_http::compression::CompressionLayer;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
@@ -37,31 +37,44 @@ use self::{
     layers::Around,
     problem::{ApiError, ApiResult},
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    routes::{Route, Routes, get},
+};
 
 /// Everything under `/api`, and what machines ask: `/healthz`, `/readyz` and `/metrics`.
 pub fn router(app: &App) -> Router {
-    let document = openapi::document();
-    let documents =
-        Router::new().merge(docs::router(&document)).merge(openapi::router(&document)).layer(CompressionLayer::new());
     let requests = Arc::new(Requests::default());
     let around = Around { requests: Arc::clone(&requests), is_https: app.config.is_https() };
-    let with_fallbacks = |router: Router<App>| {
-        router.fallback(async || ApiError::NoSuchPath).method_not_allowed_fallback(async || ApiError::NoSuchMethod)
-    };
-    Router::new()
-        // Not one in the other: every level of nesting is another service for each request.
-        .nest("/api/v1", with_fallbacks(routes().split_for_parts().0))
-        .nest("/api", with_fallbacks(documents))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics).with_state((app.clone(), Arc::clone(&requests))))
+    routes(app, &requests)
+        .into_router()
         .layer(middleware::from_fn_with_state(Arc::new(around), layers::around))
         .with_state(app.clone())
 }
 
+/// What [`router`] answers, with what it counts.
+fn routes(app: &App, requests: &Arc<Requests>) -> Routes<App> {
+    let document = openapi::document();
+    let documents = docs::routes(&document).merge(openapi::routes(&document));
+    let with_fallbacks = |router: Router<App>| {
+        router.fallback(async || ApiError::NoSuchPath).method_not_allowed_fallback(async || ApiError::NoSuchMethod)
+    };
+    Routes::new()
+        // Not one in the other: every level of nesting is another service for each request.
+        .nest("/api/v1", Routes::described(described()).map(with_fallbacks))
+        .nest("/api", documents.map(|router| with_fallbacks(router.layer(CompressionLayer::new()))))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics).with_state((app.clone(), Arc::clone(requests))))
+}
+
+/// Everything that [`router`] answers.
+pub fn listed(app: &App) -> Vec<Route> {
+    routes(app, &Arc::default()).listed().to_vec()
+}
+
 /// All routes of `/api/v1`, with their description.
-fn routes() -> OpenApiRouter<App> {
+fn described() -> OpenApiRouter<App> {
     parts().into_iter().fold(OpenApiRouter::default(), OpenApiRouter::routes)
 }
 

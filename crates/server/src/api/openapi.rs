@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document: the routes as they are declared, and the `webhooks` section made from the event catalogue.
 
-use axum::{Router, response::IntoResponse, routing::get};
+use axum::response::IntoResponse;
 use bellwire_core::catalogue::{ActorType, Entry, EventType};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -15,6 +15,7 @@ use utoipa::{
 };
 
 use super::problem::{PROBLEM_JSON, Problem};
+use crate::routes::{Routes, get};
 
 /// The groups of operations, in the order of the page, and what they are about.
 pub(super) const TAGS: [(&str, &str); 11] = [
@@ -39,7 +40,7 @@ const DESCRIPTION: &str = "Subscribe URLs to what happens in a workspace. \
 
 /// The whole document.
 pub fn document() -> Value {
-    let mut document = super::routes().into_openapi();
+    let mut document = super::described().into_openapi();
     let info = InfoBuilder::new().title("Bellwire").version(env!("CARGO_PKG_VERSION")).description(Some(DESCRIPTION));
     let tags = TAGS.map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build());
     let base = OpenApiBuilder::new()
@@ -105,10 +106,10 @@ fn webhook(entry: &Entry) -> Value {
 }
 
 /// `GET /openapi.json` in versions that don't change while the program runs.
-pub(super) fn router<S: Clone + Send + Sync + 'static>(document: &Value) -> Router<S> {
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(document: &Value) -> Routes<S> {
     let text = Bytes::from(document.to_string());
     let serve = async move || ([(CONTENT_TYPE, "application/json")], text.clone()).into_response();
-    Router::new().route("/v1/openapi.json", get(serve))
+    Routes::new().route("/v1/openapi.json", get(serve))
 }
 
 #[cfg(test)]

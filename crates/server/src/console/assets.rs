@@ -1,10 +1,8 @@
 //! Serves the stylesheet, the script and the icon. Their addresses change with their content, so browsers keep them.
 
 use axum::{
-    Router,
     extract::Path,
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::header;
 use tower_http::compression::CompressionLayer;
@@ -14,11 +12,14 @@ use super::{
     request::Visitor,
     view::{account::PageError, assets},
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    routes::{Routes, get},
+};
 
 /// Routes under `/static/`. Only these are compressed: no answer that mixes secrets with what a stranger typed is.
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/static/{name}", get(file)).layer(CompressionLayer::new())
+pub(super) fn routes() -> Routes<App> {
+    Routes::new().route("/static/{name}", get(file)).map(|router| router.layer(CompressionLayer::new()))
 }
 
 async fn file(visitor: Visitor, Path(name): Path<String>) -> Answer {

@@ -1,10 +1,8 @@
 //! First-run set-up, signing in and out, choosing a workspace, and the colours.
 
 use axum::{
-    Router,
     extract::Path,
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use bellwire_core::text::{Email, Name};
 use http::{HeaderValue, StatusCode, header};
@@ -24,10 +22,11 @@ use crate::{
     error::{Error, FieldError},
     ops::{setup, sign_in},
     password::Password,
+    routes::{Routes, get, post},
 };
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route("/setup", get(setup_page).post(set_up))
         .route("/sign-in", get(sign_in_page).post(sign_in))
         .route("/sign-out", post(sign_out))

@@ -2,11 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use axum::{
-    Router,
-    extract::Path,
-    routing::{get, post},
-};
+use axum::extract::Path;
 use bellwire_core::{id::DeliveryId, json, permission::Permission};
 
 use super::{
@@ -22,10 +18,11 @@ use crate::{
         deliveries::{self, DeliveryDetails},
         overview,
     },
+    routes::{Routes, get, post},
 };
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/deliveries/{id}", get(show)).route("/deliveries/{id}/resend", post(resend))
+pub(super) fn routes() -> Routes<App> {
+    Routes::new().route("/deliveries/{id}", get(show)).route("/deliveries/{id}/resend", post(resend))
 }
 
 async fn show(signed: Signed, Path(text): Path<String>) -> Answer {

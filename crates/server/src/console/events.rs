@@ -1,6 +1,6 @@
 //! The workspace's events, newest first, and one event with what it made owed.
 
-use axum::{Router, extract::Path, routing::get};
+use axum::extract::Path;
 use bellwire_core::{
     catalogue::{ActorType, EventType},
     id::EventId,
@@ -27,12 +27,13 @@ use crate::{
     },
     error::Error,
     ops::{events, overview},
+    routes::{Routes, get},
 };
 
 const PATH: &str = "/events";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route(PATH, get(list)).route("/events/{id}", get(show))
+pub(super) fn routes() -> Routes<App> {
+    Routes::new().route(PATH, get(list)).route("/events/{id}", get(show))
 }
 
 /// What a query asks for: nothing at all when it has a filter that there isn't.

@@ -1,10 +1,6 @@
 //! The groups of the workspace, who is in them, and what can be done to them.
 
-use axum::{
-    Router,
-    extract::Path,
-    routing::{get, post},
-};
+use axum::extract::Path;
 use bellwire_core::{event::PrincipalId, id::GroupId, permission::Permission, text::Name};
 use http::StatusCode;
 
@@ -31,12 +27,13 @@ use crate::{
     },
     error::{Error, FieldError},
     ops::groups::{self, Candidates, GroupPatch, NewGroup},
+    routes::{Routes, get, post},
 };
 
 const PATH: &str = "/groups";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route(PATH, get(list).post(create))
         .route("/groups/new", get(create_dialog))
         .route("/groups/{id}", get(show).post(update))
@@ -226,7 +223,10 @@ async fn delete_dialog(signed: Signed, Path(id): Path<String>) -> Answer {
 
 async fn delete(signed: Signed, Path(id): Path<String>, form: Fields) -> Answer {
     let done = groups::delete(&signed.app, &signed.actor, group_id(&id)?).await;
-    reply::back(&form.return_to(PATH), done, |group| Toast::success(format!("{} was deleted.", group.name)))
+    // Its own page went with it.
+    let return_to = form.return_to(PATH);
+    let return_to = if done.is_ok() && group_of_path(&return_to).is_some() { PATH.to_owned() } else { return_to };
+    reply::back(&return_to, done, |group| Toast::success(format!("{} was deleted.", group.name)))
 }
 
 async fn add_dialog(signed: Signed, Path(id): Path<String>) -> Answer {

@@ -1,10 +1,6 @@
 //! The invites of the workspace, and the page on which somebody accepts one.
 
-use axum::{
-    Router,
-    extract::Path,
-    routing::{get, post},
-};
+use axum::extract::Path;
 use bellwire_core::{
     id::{InviteId, RoleId},
     permission::{BuiltInRole, Permission},
@@ -36,12 +32,13 @@ use crate::{
     },
     error::{Error, FieldError},
     ops::{invites, roles},
+    routes::{Routes, get, post},
 };
 
 const PATH: &str = "/invites";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route(PATH, get(list).post(create))
         .route("/invites/new", get(create_dialog))
         .route("/invites/{id}/resend", post(resend))

@@ -1,6 +1,5 @@
 //! The license: its balance, the use of each day, the credits, and what can be done to them.
 
-use axum::{Router, routing::get};
 use bellwire_core::{
     license::{Amount, CreditSource, Included, LicensePatch, LicenseStatus as Status, LicenseView, Thresholds},
     permission::Permission,
@@ -33,6 +32,7 @@ use crate::{
         license::{self, NewCredit, usage},
         publish::IdempotencyKey,
     },
+    routes::{Routes, get, post},
 };
 
 const PATH: &str = "/license";
@@ -40,14 +40,14 @@ const PATH: &str = "/license";
 const DAYS: u32 = 92;
 const DAY: Duration = Duration::from_hours(24);
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route(PATH, get(show))
         .route("/license/credit", get(credit_dialog).post(credit))
         .route("/license/edit", get(edit_dialog).post(edit))
         .route("/license/thresholds", get(thresholds_dialog).post(thresholds))
         .route("/license/block", get(block_dialog).post(block))
-        .route("/license/unblock", axum::routing::post(unblock))
+        .route("/license/unblock", post(unblock))
 }
 
 async fn show(signed: Signed) -> Answer {

@@ -5,13 +5,9 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use axum::{
-    Router,
-    response::{
-        IntoResponse, Response, Sse,
-        sse::{Event, KeepAlive},
-    },
-    routing::get,
+use axum::response::{
+    IntoResponse, Response, Sse,
+    sse::{Event, KeepAlive},
 };
 use bellwire_core::{id::WorkspaceId, time::Timestamp};
 use futures_util::{Stream, stream};
@@ -22,6 +18,7 @@ use super::{reply::Answer, request::Visitor};
 use crate::{
     app::{App, LiveChange},
     ops::sign_in,
+    routes::{Routes, get},
 };
 
 /// How often an open stream asks whether its session is still good.
@@ -30,8 +27,8 @@ const CHECK: Duration = Duration::from_secs(15);
 const TOPICS: [&str; 10] =
     ["webhooks", "deliveries", "events", "users", "invites", "groups", "roles", "ownership", "api_keys", "license"];
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/live", get(live))
+pub(super) fn routes() -> Routes<App> {
+    Routes::new().route("/live", get(live))
 }
 
 async fn live(visitor: Visitor) -> Answer {

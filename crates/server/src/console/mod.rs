@@ -35,14 +35,32 @@ mod webhook_form;
 mod webhooks;
 mod words;
 
-use axum::{Router, middleware, routing::get};
+use axum::{Router, middleware};
 
-use crate::app::App;
+use crate::{
+    app::App,
+    routes::{Route, Routes, get},
+};
 
 /// Everything under `/` that people open in a browser. Has its own answer for unknown paths: whatever else is served
 /// under other paths needs a fallback of its own.
 pub fn router(app: App) -> Router {
-    Router::new()
+    routes()
+        .into_router()
+        .fallback(reply::nothing_here)
+        .method_not_allowed_fallback(reply::nothing_here)
+        .layer(middleware::from_fn_with_state(app.clone(), guard::around))
+        .layer(axum::extract::DefaultBodyLimit::max(guard::LARGEST_FORM))
+        .with_state(app)
+}
+
+/// Everything that [`router`] answers.
+pub fn listed() -> Vec<Route> {
+    routes().listed().to_vec()
+}
+
+fn routes() -> Routes<App> {
+    Routes::new()
         .route("/", get(auth::start))
         .merge(auth::routes())
         .merge(profile::routes())
@@ -60,9 +78,4 @@ pub fn router(app: App) -> Router {
         .merge(events::routes())
         .merge(live::routes())
         .merge(assets::routes())
-        .fallback(reply::nothing_here)
-        .method_not_allowed_fallback(reply::nothing_here)
-        .layer(middleware::from_fn_with_state(app.clone(), guard::around))
-        .layer(axum::extract::DefaultBodyLimit::max(guard::LARGEST_FORM))
-        .with_state(app)
 }

@@ -1,11 +1,6 @@
 //! Offering the ownership of the workspace, withdrawing the offer, and answering one.
 
-use axum::{
-    Router,
-    extract::Path,
-    response::Response,
-    routing::{get, post},
-};
+use axum::{extract::Path, response::Response};
 use bellwire_core::{id::OwnershipOfferId, permission::Permission};
 use http::StatusCode;
 
@@ -24,12 +19,13 @@ use crate::{
     db::ownership_offers::OwnershipOffer,
     error::Error,
     ops::{ownership, users::get as user},
+    routes::{Routes, get, post},
 };
 
 const USERS: &str = "/users";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route("/users/{id}/ownership-offer", get(offer_dialog).post(offer))
         .route("/ownership-offers/{id}", get(show))
         .route("/ownership-offers/{id}/withdraw", post(withdraw))

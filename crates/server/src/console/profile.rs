@@ -1,9 +1,5 @@
 //! The reader's own name and password.
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
 use bellwire_core::text::Name;
 use http::StatusCode;
 
@@ -18,10 +14,11 @@ use crate::{
     error::{Error, FieldError},
     ops::{sign_in, users},
     password::Password,
+    routes::{Routes, get, post},
 };
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/profile", get(profile).post(save)).route("/profile/password", post(change_password))
+pub(super) fn routes() -> Routes<App> {
+    Routes::new().route("/profile", get(profile).post(save)).route("/profile/password", post(change_password))
 }
 
 async fn profile(signed: Signed) -> Answer {

@@ -1,10 +1,6 @@
 //! One role: what it allows and who holds it; giving it to somebody and taking it.
 
-use axum::{
-    Router,
-    extract::Path,
-    routing::{get, post},
-};
+use axum::extract::Path;
 use bellwire_core::{event::PrincipalId, id::RoleId, permission::Permission};
 use http::StatusCode;
 
@@ -37,13 +33,14 @@ use crate::{
         roles::{self, Usage},
         users,
     },
+    routes::{Routes, get, post},
 };
 
 /// Users, and API keys, of which one is chosen at a time.
 const CANDIDATES: u32 = 10;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route("/roles/{id}", get(show))
         .route("/roles/{id}/give", get(give_dialog).post(give))
         .route("/roles/{id}/take", post(take))

@@ -1,10 +1,6 @@
 //! The roles of the workspace: the list, the matrix, and the dialogs that make, change and delete one.
 
-use axum::{
-    Router,
-    extract::Path,
-    routing::{get, post},
-};
+use axum::extract::Path;
 use bellwire_core::{
     id::RoleId,
     permission::{BuiltInRole, Permission},
@@ -29,12 +25,13 @@ use crate::{
     db::roles::{Holders, Role},
     error::Error,
     ops::roles::{self, NewRole, RolePatch, Usage},
+    routes::{Routes, get, post},
 };
 
 pub(super) const PATH: &str = "/roles";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route(PATH, get(list).post(create))
         .route("/roles/new", get(create_dialog))
         .route("/roles/matrix", get(matrix_page))

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use axum::{Router, extract::Path, routing::get};
+use axum::extract::Path;
 use bellwire_core::{
     event::PrincipalId,
     id::RoleId,
@@ -23,12 +23,18 @@ use super::{
         users::{RoleChoice, RolesDialog},
     },
 };
-use crate::{app::App, db::roles::Role, error::Error, ops::roles};
+use crate::{
+    app::App,
+    db::roles::Role,
+    error::Error,
+    ops::roles,
+    routes::{Routes, get},
+};
 
 const USERS: &str = "/users";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/users/{id}/roles", get(dialog).post(change))
+pub(super) fn routes() -> Routes<App> {
+    Routes::new().route("/users/{id}/roles", get(dialog).post(change))
 }
 
 async fn dialog(signed: Signed, Path(id): Path<String>) -> Answer {

@@ -1,10 +1,6 @@
 //! The users of the workspace, and what can be done to them.
 
-use axum::{
-    Router,
-    extract::Path,
-    routing::{get, post},
-};
+use axum::extract::Path;
 use bellwire_core::{
     id::UserId,
     permission::Permission,
@@ -35,12 +31,13 @@ use crate::{
     },
     error::{Error, FieldError},
     ops::{ownership, roles, users},
+    routes::{Routes, get, post},
 };
 
 const PATH: &str = "/users";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route(PATH, get(list))
         .route("/users/leave", get(leave_dialog).post(leave))
         .route("/users/{id}", post(update))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{Router, extract::Path, routing::get};
+use axum::extract::Path;
 use bellwire_core::{
     catalogue::{EventType, EventTypes},
     delivery::State,
@@ -33,10 +33,11 @@ use crate::{
         deliveries::{self, Replay},
         overview, webhooks,
     },
+    routes::{Routes, get},
 };
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route("/webhooks/{id}/secret", get(secret_dialog))
         .route("/webhooks/{id}/secret/rotate", get(rotate_dialog).post(rotate))
         .route("/webhooks/{id}/test", get(test_dialog).post(test))

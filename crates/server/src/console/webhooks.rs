@@ -1,10 +1,6 @@
 //! The Webhooks page: the list, and what is done to a webhook from it.
 
-use axum::{
-    Router,
-    extract::Path,
-    routing::{get, post},
-};
+use axum::extract::Path;
 use bellwire_core::{catalogue::ActorType, id::WebhookId, permission::Permission, text::Reason as WrittenReason};
 use http::StatusCode;
 
@@ -34,12 +30,13 @@ use crate::{
         overview,
         webhooks::{self, Missed, NewWebhook, WebhookDetails, WebhookPatch},
     },
+    routes::{Routes, get, post},
 };
 
 pub(super) const PATH: &str = "/webhooks";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
         .route(PATH, get(list).post(create))
         .route("/webhooks/new", get(create_dialog))
         .route("/webhooks/{id}", get(webhook::show).post(update))

@@ -91,13 +91,10 @@ impl Listing {
         self.address(self.sorting(), &[])
     }
 
-    /// The end of a dialog's address that brings the reader back here; empty for the plain list.
+    /// The end of a dialog's address that brings the reader back here. Never left out: what a dialog falls back to is the
+    /// list of its section, and this may be another page's list.
     pub(crate) fn back(&self) -> String {
-        let here = self.here();
-        if here == self.path {
-            return String::new();
-        }
-        format!("?{}", form_urlencoded::Serializer::new(String::new()).append_pair("return_to", &here).finish())
+        format!("?{}", form_urlencoded::Serializer::new(String::new()).append_pair("return_to", &self.here()).finish())
     }
 
     fn sorting(&self) -> Option<(&str, Order)> {
@@ -131,10 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn the_plain_list_needs_no_way_back() {
-        let plain = Listing::new("/webhooks", &[], "created_at", Order::Descending, true);
-        assert_eq!(plain.here(), "/webhooks");
-        assert_eq!(plain.back(), "");
+    fn every_list_names_itself_as_the_way_back() {
+        let plain = Listing::new("/groups/grp_1", &[], "created_at", Order::Descending, true);
+        assert_eq!(plain.here(), "/groups/grp_1");
+        assert_eq!(plain.back(), "?return_to=%2Fgroups%2Fgrp_1");
         let sorted = Listing::new("/webhooks", &[], "url", Order::Ascending, false);
         assert_eq!(sorted.back(), "?return_to=%2Fwebhooks%3Fsort%3Durl%26order%3Dasc");
     }

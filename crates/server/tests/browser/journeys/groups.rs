@@ -47,6 +47,8 @@ async fn create_fill_rename_and_delete_a_group() {
         browser.fill("#name", "Accounting").await;
         browser.click(SUBMIT).await;
         browser.says("h1", "Accounting").await;
+        browser.says(TOAST, "Accounting was modified.").await;
+        browser.hover("tbody tr td.lead").await;
         browser.click("tbody .actions button").await;
         browser.says(TOAST, "Ann Lee was removed from Accounting.").await;
         browser.says("main", "Nobody is in this group yet").await;

@@ -6,25 +6,10 @@ use http::Method;
 
 use super::browser::{Console, HERE};
 
-/// The paths that take a POST, read from the `routes()` of the console's modules.
+/// The paths that take a POST.
 fn changes() -> BTreeSet<String> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/console");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut found = BTreeSet::new();
-    for file in files.filter(|path| path.extension().is_some_and(|end| end == "rs")) {
-        let text = std::fs::read_to_string(&file).unwrap();
-        let path_const = text.split("const PATH: &str = \"").nth(1).and_then(|rest| rest.split('"').next());
-        for route in text.split(".route(").skip(1) {
-            let route = route.split(".route(").next().unwrap().split("\n}").next().unwrap();
-            let (path, methods) = route.split_once(',').unwrap();
-            let path = path.trim();
-            let path = if path == "PATH" { path_const.unwrap() } else { path.trim_matches('"') };
-            if methods.contains("post(") {
-                found.insert(path.to_owned());
-            }
-        }
-    }
-    found
+    let changes = bellwire::console::listed().into_iter().filter(|route| !route.method.is_safe());
+    changes.map(|route| route.path).collect()
 }
 
 /// A path with something in place of its parameters.
