@@ -77,8 +77,12 @@ pub(super) async fn exchange(
                 result => return result.map_err(|broken| Failure::Attempt(explain(&broken.error))),
             }
         }
-        let stream = dialer.dial(&target.url, limits.connect).await?;
-        let open = Connection::on(stream).await.map_err(|error| explain(&error))?;
+        // Boxed, for it is rare and large: a future is moved several times, all of it, before it runs.
+        let open = Box::pin(async {
+            let stream = dialer.dial(&target.url, limits.connect).await?;
+            Connection::on(stream).await.map_err(|error| Failure::Attempt(explain(&error)))
+        });
+        let open = open.await?;
         let result = open.send(request(target, owed, now)).await;
         result.map_err(|broken| Failure::Attempt(explain(&broken.error)))
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellwire_core::{
-    delivery::Reason,
+    delivery::{Health, Reason},
     sign::{self, Secret, SigningSeed},
     time::Timestamp,
     webhook_url::WebhookUrl,
@@ -38,6 +38,8 @@ pub(super) struct Target {
     secret: Secret,
     old_secret: Option<(Secret, Timestamp)>,
     seed: Option<SigningSeed>,
+    /// Whether it was answering when it was read.
+    pub(super) healthy: bool,
     active: bool,
     cancel_before: Timestamp,
 }
@@ -78,6 +80,7 @@ impl Target {
             secret: opened.secret,
             old_secret: opened.old_secret,
             seed: opened.seed,
+            healthy: stored.health == Health::Ok,
             active: stored.status == Status::Active,
             cancel_before: stored.cancel_before,
         })

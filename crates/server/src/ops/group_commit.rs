@@ -9,6 +9,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use bellwire_core::{
@@ -25,6 +26,12 @@ use crate::{
     db::{self, Conn},
     error::Error,
 };
+
+/// After a commit for so many requests, the next is worth waiting for. Each commit costs as much as a dozen requests, and those
+/// who were answered are about to ask again.
+const CROWD: usize = 8;
+/// How long to wait then; a timer ends at the next whole millisecond.
+const GATHER: Duration = Duration::from_micros(500);
 
 /// A kind of requests that share commits.
 pub trait Shared: Sized + Send + 'static {
@@ -135,13 +142,19 @@ pub(super) async fn submit<S: Shared>(app: &App, part: S::Part) -> Result<S::Ans
 
 /// Writes what waits until nothing does.
 async fn work<S: Shared>(app: App) {
+    let mut crowd = false;
     loop {
-        // Whoever is about to ask asks first.
-        tokio::task::yield_now().await;
+        // Whoever is about to ask asks first: those who were just answered, when there are many of them.
+        if crowd {
+            tokio::time::sleep(GATHER).await;
+        } else {
+            tokio::task::yield_now().await;
+        }
         let jobs = S::line(&app).take();
         if jobs.is_empty() {
             return;
         }
+        crowd = jobs.len() >= CROWD;
         let (replies, parts): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.reply, job.part)).unzip();
         let held = app.clone();
         let written = app.db.write(move |conn| Box::pin(async move { S::write(&held, conn, parts).await })).await;
