@@ -1,10 +1,10 @@
 //! What holds for every request of the API, whichever handler it reaches: a time limit, an answer even when a handler panics,
-//! headers that leave browsers nothing to guess, and a count.
+//! and headers that leave browsers nothing to guess.
 //!
-//! One layer and not five: each would be another service to clone and another future to box and move for every request, which
+//! One layer and not three: each would be another service to clone and another future to box and move for every request, which
 //! together cost more than reading the request does.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
 use axum::{
     extract::{Request, State},
@@ -20,29 +20,21 @@ use http::{
     },
 };
 
-use super::{health::Requests, problem::ApiError};
+use super::problem::ApiError;
 use crate::error::Error;
 
 /// How long a request may take, its body included.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// What the layer needs to know.
-pub(super) struct Around {
-    pub(super) requests: Arc<Requests>,
-    /// Whether browsers come over https.
-    pub(super) is_https: bool,
-}
-
 /// Runs a request. What a request that is given up had begun to write is still all written or not at all.
-pub(super) async fn around(State(around): State<Arc<Around>>, request: Request, next: Next) -> Response {
+pub(super) async fn around(State(is_https): State<bool>, request: Request, next: Next) -> Response {
     let answer = tokio::time::timeout(TIME_LIMIT, AssertUnwindSafe(next.run(request)).catch_unwind());
     let mut response = match answer.await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => answer_panic(panic),
         Err(_) => ApiError::TooSlow.into_response(),
     };
-    around.requests.count(response.status());
-    security_headers(&mut response, around.is_https);
+    security_headers(&mut response, is_https);
     response
 }
 

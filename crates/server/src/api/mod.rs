@@ -18,6 +18,7 @@ mod health;
 mod invites;
 mod layers;
 mod license;
+mod metrics;
 pub mod openapi;
 mod ownership_offers;
 mod parameters;
@@ -26,15 +27,12 @@ mod roles;
 mod users;
 mod webhooks;
 
-use std::sync::Arc;
-
 use axum::{Router, middleware};
 use tower_http::compression::CompressionLayer;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use self::{
-    health::Requests,
-    layers::Around,
+    metrics::Measured,
     problem::{ApiError, ApiResult},
 };
 use crate::{
@@ -44,16 +42,14 @@ use crate::{
 
 /// Everything under `/api`, and what machines ask: `/healthz`, `/readyz` and `/metrics`.
 pub fn router(app: &App) -> Router {
-    let requests = Arc::new(Requests::default());
-    let around = Around { requests: Arc::clone(&requests), is_https: app.config.is_https() };
-    routes(app, &requests)
+    routes(app)
         .into_router()
-        .layer(middleware::from_fn_with_state(Arc::new(around), layers::around))
+        .layer(middleware::from_fn_with_state(app.config.is_https(), layers::around))
         .with_state(app.clone())
 }
 
-/// What [`router`] answers, with what it counts.
-fn routes(app: &App, requests: &Arc<Requests>) -> Routes<App> {
+/// What [`router`] answers.
+fn routes(app: &App) -> Routes<App> {
     let document = openapi::document();
     let documents = docs::routes(&document).merge(openapi::routes(&document));
     let with_fallbacks = |router: Router<App>| {
@@ -65,12 +61,12 @@ fn routes(app: &App, requests: &Arc<Requests>) -> Routes<App> {
         .nest("/api", documents.map(|router| with_fallbacks(router.layer(CompressionLayer::new()))))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics).with_state((app.clone(), Arc::clone(requests))))
+        .route("/metrics", get(metrics::metrics).with_state((app.clone(), Measured::default())))
 }
 
 /// Everything that [`router`] answers.
 pub fn listed(app: &App) -> Vec<Route> {
-    routes(app, &Arc::default()).listed().to_vec()
+    routes(app).listed().to_vec()
 }
 
 /// All routes of `/api/v1`, with their description.
