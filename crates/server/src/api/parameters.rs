@@ -1,10 +1,13 @@
 //! What a request says outside of its body: who asks, the ids in the path, the query, the idempotency key.
 
-use std::str::FromStr;
+use std::{
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
 
 use axum::{
     RequestPartsExt,
-    extract::{FromRequestParts, Path},
+    extract::{ConnectInfo, FromRequestParts, Path},
 };
 use bellwire_core::{
     event::PrincipalId,
@@ -29,7 +32,9 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        Ok(Self(ops::api_keys::authenticate(app, bearer(parts)?).await?))
+        let mut actor = ops::api_keys::authenticate(app, bearer(parts)?).await?;
+        actor.origin.address = address(parts, app);
+        Ok(Self(actor))
     }
 }
 
@@ -42,8 +47,15 @@ impl FromRequestParts<App> for FrequentCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        Ok(Self(ops::api_keys::recognise(app, bearer(parts)?).await?))
+        let mut actor = ops::api_keys::recognise(app, bearer(parts)?).await?;
+        actor.origin.address = address(parts, app);
+        Ok(Self(actor))
     }
+}
+
+fn address(parts: &Parts, app: &App) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    app.config.client_ip(peer, &parts.headers)
 }
 
 fn bearer(parts: &Parts) -> Result<&str, Error> {

@@ -14,7 +14,7 @@ use std::{
 
 use bellwire_core::{
     catalogue::EventType,
-    event::PrincipalId,
+    event::{Origin, PrincipalId, Via},
     id::{self, ApiKeyId, RoleId},
     permission::Permission,
     text::{Name, Reason},
@@ -114,6 +114,7 @@ pub async fn authenticate(app: &App, bearer: &str) -> Result<Actor, Error> {
         name: key.name,
         permissions: key.permissions,
         secret: Some(hash),
+        origin: Origin { api_key_id: Some(key.id), ..Origin::via(Via::Api) },
     })
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use bellwire_core::{
     catalogue::{EventType, EventTypes},
-    event::PrincipalId,
+    event::{Origin, PrincipalId},
     id::{Id, Kind, RoleId, UserId, WebhookId, WorkspaceId},
     permission::BuiltInRole,
     text::Description,
@@ -112,6 +112,7 @@ async fn user(app: &App, workspace: WorkspaceId, name: &str, role: BuiltInRole) 
         name: name.to_owned(),
         permissions: role.permissions(),
         secret: None,
+        origin: Origin::console(None),
     }
 }
 
