@@ -41,7 +41,7 @@ pub(crate) struct Publish {
 
 /// The first `count` types of event that take turns.
 pub(crate) fn types(count: usize) -> Vec<&'static str> {
-    let first = EventType::all().filter(|event_type| event_type.entry().actor_type.is_some());
+    let first = EventType::all().filter(|it| it.is_delivered() && it.entry().actor_type.is_some());
     first.take(count).map(EventType::as_str).collect()
 }
 
