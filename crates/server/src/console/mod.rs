@@ -15,6 +15,7 @@ mod auth;
 mod cookies;
 mod deliveries;
 mod events;
+mod export;
 mod groups;
 mod guard;
 mod invites;
@@ -28,12 +29,14 @@ mod role;
 mod role_choices;
 mod role_form;
 mod roles;
+mod secret;
 mod table;
 mod user_roles;
 mod users;
 mod view;
 mod webhook;
 mod webhook_form;
+mod webhook_test;
 mod webhooks;
 mod words;
 
@@ -77,6 +80,8 @@ fn routes() -> Routes<App> {
         .merge(license::routes())
         .merge(webhooks::routes())
         .merge(webhook::routes())
+        .merge(secret::routes())
+        .merge(webhook_test::routes())
         .merge(deliveries::routes())
         .merge(events::routes())
         .merge(live::routes())

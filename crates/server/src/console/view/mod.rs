@@ -22,6 +22,7 @@ pub(crate) mod listing;
 pub(crate) mod ownership;
 pub(crate) mod parts;
 pub(crate) mod roles;
+pub(crate) mod snippets;
 pub(crate) mod users;
 pub(crate) mod webhook;
 pub(crate) mod webhooks;

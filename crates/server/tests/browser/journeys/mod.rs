@@ -2,8 +2,10 @@
 
 mod api_keys;
 mod groups;
+mod keyboard;
 mod license;
 mod roles;
+mod tour;
 mod webhook;
 mod webhooks;
 
