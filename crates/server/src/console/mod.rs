@@ -31,6 +31,7 @@ mod role_choices;
 mod role_form;
 mod roles;
 mod secret;
+mod settings;
 mod table;
 mod user_roles;
 mod users;
@@ -79,6 +80,7 @@ fn routes() -> Routes<App> {
         .merge(role::routes())
         .merge(api_keys::routes())
         .merge(license::routes())
+        .merge(settings::routes())
         .merge(webhooks::routes())
         .merge(webhook::routes())
         .merge(secret::routes())

@@ -48,6 +48,10 @@ async fn a_published_event_is_seen_and_delivered() {
         assert_eq!(event["data"], json!({"object": {"id": "u1"}}));
         assert_eq!(event["timestamp"], "2026-11-22T07:00:00.000000Z");
         assert_eq!(event["actor"]["name"], "Payroll");
+        // Whatever the actor, the feed keeps which key it came with, and no receiver is told.
+        assert_eq!(event["origin"]["via"], "api");
+        assert!(event["origin"]["api_key_id"].as_str().unwrap().starts_with("key_"));
+        assert_eq!(received[0].json().get("origin"), None);
 
         let path = format!("/api/v1/deliveries/{delivery}");
         // While it is being sent, a resend adds nothing.
@@ -83,7 +87,7 @@ async fn a_published_event_is_seen_and_delivered() {
             "type": "user.blocked",
             "timestamp": "2026-11-22T07:00:00.000000Z",
             "workspace_id": "ws_…",
-            "sequence": 6,
+            "sequence": 7,
             "actor": {
               "type": "system",
               "id": null,
