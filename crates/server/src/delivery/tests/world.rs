@@ -283,6 +283,8 @@ impl World {
                 if rows.len() == count {
                     return rows;
                 }
+                // Others need the processor too.
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
         match tokio::time::timeout(GUARD, wait).await {
