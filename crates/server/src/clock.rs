@@ -89,6 +89,13 @@ impl Clock {
         }
     }
 
+    /// Rests until then, to let work gather. A clock that is moved by hand doesn't go on meanwhile, so with one nobody rests.
+    pub async fn rest_until(&self, moment: Moment) {
+        if matches!(self, Self::System) {
+            self.sleep_until(moment).await;
+        }
+    }
+
     /// Waits that long.
     pub async fn sleep(&self, duration: Duration) {
         self.sleep_until(self.moment().plus(duration)).await;

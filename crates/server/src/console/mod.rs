@@ -23,6 +23,7 @@ mod license;
 mod live;
 mod ownership;
 mod profile;
+mod replays;
 mod reply;
 mod request;
 mod role;
@@ -85,6 +86,7 @@ fn routes() -> Routes<App> {
         .merge(secret::routes())
         .merge(webhook_test::routes())
         .merge(deliveries::routes())
+        .merge(replays::routes())
         .merge(events::routes())
         .merge(live::routes())
         .merge(assets::routes())

@@ -12,7 +12,7 @@
 //! - A delivery that is in memory holds a lease in the database and a place in memory. The place is given back only after the
 //!   outcome is committed, so that memory stays bounded when the database is slow, and nobody else sends it meanwhile.
 //! - Whatever is lost from memory, at any moment, is found again by the sweep when its lease ends: at least once.
-//! - Everything that waits asks the app's clock, except the two limits of an exchange.
+//! - Everything that waits asks the app's clock, except the two limits of an exchange and the pause of [`finish`].
 
 mod agenda;
 mod dial;
@@ -31,9 +31,7 @@ mod tls;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bellwire_core::time::Timestamp;
-use bytes::Bytes;
 use futures_util::FutureExt;
-use http::HeaderMap;
 use tokio::{
     sync::{Notify, Semaphore, mpsc, watch},
     task::JoinHandle,
@@ -102,13 +100,13 @@ impl Transport {
         &self,
         target: &Target,
         open: Option<Connection>,
-        headers: HeaderMap,
-        body: Bytes,
+        owed: &Owed,
+        now: Timestamp,
     ) -> Result<(Answer, Option<Connection>), Failure> {
         match self {
-            Self::Network { dialer, limits } => send::exchange(dialer, limits, target, open, headers, body).await,
+            Self::Network { dialer, limits } => send::exchange(dialer, limits, target, open, owed, now).await,
             #[cfg(test)]
-            Self::Simulated(receivers) => receivers.exchange(target, &headers, &body).await,
+            Self::Simulated(receivers) => receivers.exchange(target, owed).await,
         }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod license;
 pub(crate) mod listing;
 pub(crate) mod ownership;
 pub(crate) mod parts;
+pub(crate) mod replays;
 pub(crate) mod roles;
 pub(crate) mod settings;
 pub(crate) mod snippets;

@@ -149,6 +149,7 @@ impl World {
             principal: PrincipalId::ApiKey(app.random.id(app.clock.now())),
             name: "Test".to_owned(),
             permissions: BuiltInRole::Owner.permissions(),
+            secret: None,
             origin: Origin::via(Via::System),
         };
         let world = Self { app, plain, workspace, actor, signals: Some(signals), engine: None, folder };
@@ -280,6 +281,8 @@ impl World {
                 if rows.len() == count {
                     return rows;
                 }
+                // Others need the processor too.
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
         match tokio::time::timeout(GUARD, wait).await {

@@ -118,6 +118,8 @@ async fn resend_and_replay_what_failed() {
         browser.click("dialog .dialog-foot .primary").await;
         browser.says(TOAST, "2 deliveries are sent again.").await;
         it.receiver.wait_for(15).await;
+        browser.says(".replay", "all of 2 deliveries are on their way again").await;
+        browser.picture("replayed").await;
         browser.open(&format!("/webhooks/{}?state=failed", webhook.id)).await;
         browser.says("main", "No delivery matches").await;
     })

@@ -160,6 +160,12 @@ async fn a_published_event_is_seen_and_delivered() {
           "ended_at": "2026-11-23T09:00:00.000000Z"
         }
         "#);
+        let list = world.ask("GET", &format!("/api/v1/webhooks/{webhook}/replays"), Value::Null).await;
+        let path = format!("/api/v1/replays/{}", list.text("/data/0/id"));
+        let one = world.ask("GET", &path, Value::Null).await;
+        assert_eq!(one.json(), list.json()["data"][0]);
+        // It has ended already: nothing changes.
+        assert_eq!(world.ask("POST", &format!("{path}/cancel"), Value::Null).await.body, one.body);
         world.server.stop().await;
     }
 }

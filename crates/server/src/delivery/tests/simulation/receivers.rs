@@ -10,10 +10,10 @@ use std::{
     time::Duration,
 };
 
-use bellwire_core::delivery::SendError;
-use http::HeaderMap;
+use bellwire_core::delivery::{Reason, SendError};
 
 use crate::{
+    app::Owed,
     clock::{Clock, Moment, Randomness},
     db::faulty::WANTED,
     delivery::{
@@ -108,12 +108,11 @@ impl Receivers {
     pub(in crate::delivery) async fn exchange(
         &self,
         target: &Target,
-        headers: &HeaderMap,
-        body: &[u8],
+        owed: &Owed,
     ) -> Result<(Answer, Option<Connection>), Failure> {
         let webhook = number(target.url.host_str());
-        let event = headers["webhook-id"].to_str().unwrap().to_owned();
-        let is_test = body.windows(11).any(|window| window == b"\"test\":true");
+        let event = owed.event.to_string();
+        let is_test = owed.reason == Reason::Test;
         let (mood, until, index) = {
             let mut book = self.book();
             if book.deleted.contains(&(self.node, webhook)) {
