@@ -113,6 +113,7 @@ struct State {
     /// Exchanges that ended in this second, and in the one before.
     ended: usize,
     recent: usize,
+    made_at: Moment,
     used_at: Moment,
 }
 
@@ -169,6 +170,7 @@ impl Lane {
             slot: now,
             ended: 0,
             recent: 0,
+            made_at: now,
             used_at: now,
         };
         Self { webhook, in_workspace, healthy_until: AtomicU64::new(0), state: Mutex::new(state) }
@@ -312,7 +314,7 @@ impl Lane {
                 shared.release(owed, now);
             }
         }
-        if state.used_at == state.rests_until {
+        if state.used_at == state.made_at {
             // Nothing has been sent yet.
             state.answers = target.as_ref().is_some_and(|target| target.healthy);
         }

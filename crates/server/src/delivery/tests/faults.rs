@@ -17,7 +17,7 @@ use std::{
 };
 
 use bellwire_core::{
-    event::EventActor,
+    event::By,
     id::{DeliveryId, WebhookId},
     text::Reason,
 };
@@ -188,7 +188,7 @@ async fn story(world: &World, faults: &Arc<Faults>, name: &str, armed: Option<(P
 
     // A test.
     insist(world, faults, name, move |app, actor| async move {
-        ops::journal::transact(&app, actor.workspace, EventActor::system(), true, move |tx| {
+        ops::journal::transact(&app, actor.workspace, By::system(), true, move |tx| {
             Box::pin(async move {
                 tx.record_for(EVENT, &serde_json::json!({}), Audience::Test(webhook))?;
                 Ok::<_, Error>(())

@@ -12,7 +12,7 @@ use std::{
 
 use bellwire_core::{
     catalogue::EventTypes,
-    event::{EventActor, PrincipalId},
+    event::{By, Origin, PrincipalId, Via},
     id::{DeliveryId, WebhookId, WorkspaceId},
     permission::BuiltInRole,
     text::{Description, Reason},
@@ -60,6 +60,8 @@ fn actor() -> Actor {
         principal: PrincipalId::ApiKey(bellwire_core::id::ApiKeyId::new(start, [2; 10])),
         name: "Test".to_owned(),
         permissions: BuiltInRole::Owner.permissions(),
+        secret: None,
+        origin: Origin::via(Via::System),
     }
 }
 
@@ -480,7 +482,7 @@ impl Story {
         let Some(webhook) = self.some_webhook() else { return Ok(()) };
         let id = self.ledger().webhooks[webhook];
         self.ask(node, format!("test {webhook}"), move |app, actor| async move {
-            ops::journal::transact(&app, actor.workspace, EventActor::system(), true, move |tx| {
+            ops::journal::transact(&app, actor.workspace, By::system(), true, move |tx| {
                 Box::pin(async move {
                     tx.record_for(EVENT, &serde_json::json!({}), Audience::Test(id))?;
                     Ok::<_, Error>(())
