@@ -14,6 +14,7 @@ mod auth;
 mod cookies;
 mod deliveries;
 mod events;
+mod export;
 mod groups;
 mod guard;
 mod invites;
@@ -26,6 +27,7 @@ mod request;
 mod role;
 mod role_form;
 mod roles;
+mod selected;
 mod table;
 mod user_roles;
 mod users;
@@ -36,6 +38,7 @@ mod webhooks;
 mod words;
 
 use axum::{Router, middleware};
+use tower_http::compression::CompressionLayer;
 
 use crate::{
     app::App,
@@ -50,6 +53,7 @@ pub fn router(app: App) -> Router {
         .fallback(reply::nothing_here)
         .method_not_allowed_fallback(reply::nothing_here)
         .layer(middleware::from_fn_with_state(app.clone(), guard::around))
+        .layer(CompressionLayer::new().compress_when(reply::may_be_compressed))
         .layer(axum::extract::DefaultBodyLimit::max(guard::LARGEST_FORM))
         .with_state(app)
 }
@@ -73,6 +77,7 @@ fn routes() -> Routes<App> {
         .merge(role::routes())
         .merge(license::routes())
         .merge(webhooks::routes())
+        .merge(selected::routes())
         .merge(webhook::routes())
         .merge(deliveries::routes())
         .merge(events::routes())

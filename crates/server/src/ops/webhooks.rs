@@ -1,14 +1,15 @@
 //! Webhooks: what the page does.
 //!
 //! A webhook belongs to a workspace and to whoever created it. Everybody with `webhooks.view` sees it; `webhooks.manage` is
-//! needed to change it and to see its secret. Settings here, switching on and off in [`status`], secrets in [`sealed`], custom
-//! headers in [`headers`].
+//! needed to change it and to see its secret. Settings here, switching on and off in [`status`], several at once in
+//! [`several`], secrets in [`sealed`], custom headers in [`headers`].
 //!
 //! What always holds: secrets and header values are stored sealed and shown by no list, event or log; every change is followed,
 //! after its commit, by a word to the engine (which keeps webhooks in memory) and to the open pages.
 
 mod headers;
 mod sealed;
+mod several;
 mod status;
 
 use std::{collections::BTreeSet, ops::Deref};
@@ -28,6 +29,7 @@ use serde::Serialize;
 pub use self::{
     headers::CustomHeaders,
     sealed::{Opened, SECRET, SecretView, open, place, rotate_secret, secret},
+    several::{Change, MAX_SEVERAL, change_several},
     status::{Missed, activate, deactivate, status_changes, turn_off},
 };
 use super::Actor;
