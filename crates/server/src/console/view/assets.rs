@@ -41,11 +41,13 @@ const JS: &[u8] = concat!(
     include_str!("../static/js/base.js"),
     include_str!("../static/js/times.js"),
     include_str!("../static/js/messages.js"),
+    include_str!("../static/js/morph.js"),
     include_str!("../static/js/pages.js"),
     include_str!("../static/js/dialogs.js"),
     include_str!("../static/js/sending.js"),
     include_str!("../static/js/event_types.js"),
     include_str!("../static/js/copying.js"),
+    include_str!("../static/js/rows.js"),
     include_str!("../static/js/live.js"),
     include_str!("../static/js/wiring.js"),
 )

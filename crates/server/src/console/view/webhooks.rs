@@ -5,7 +5,6 @@ use askama::Template;
 use super::listing::Listing;
 use super::parts::{Choice, Field, LongUrl, Moment, Pager, Who};
 use super::recent::Strip;
-use super::selected::SelectedChange;
 use super::{Chrome, DialogView, Page};
 
 /// `GET /webhooks`

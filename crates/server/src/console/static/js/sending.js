@@ -6,8 +6,9 @@ const send = async (form, button) => {
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: inDialog ? { "X-Dialog": "1" } : {}, credentials: "same-origin" });
     const page = parse(await answer.text());
-    const refused = answer.status === 422 && inDialog ? page.querySelector("dialog") : null;
-    if (refused) { showDialog(document.adoptNode(refused)); return; }
+    // A dialog alone takes the place of the one that was sent: what is wrong with it, or what came of it.
+    const next = inDialog && !answer.redirected && !page.getElementById("main") ? page.querySelector("dialog") : null;
+    if (next) { missed ||= answer.ok; showDialog(document.adoptNode(next)); return; }
     if (!answer.ok && answer.status !== 422) {
       if (page.querySelector("#toasts-alert .toast")) showToasts(page);
       else fail(page.getElementById("heading")?.textContent ?? NO_ANSWER);
@@ -15,6 +16,7 @@ const send = async (form, button) => {
     }
     const focus = inDialog ? opener : button?.id;
     if (inDialog) { inDialog.close(); inDialog.remove(); }
+    if (form.matches("[data-unselect]")) unselect();
     takeOver(page, answer.status === 422 ? location.href : answer.url, { push: true, focus: focus || "heading" });
     const refusedDialog = page.querySelector("dialog");
     if (refusedDialog) showDialog(document.adoptNode(refusedDialog));

@@ -5,12 +5,15 @@ use super::super::deliveries::*;
 use super::super::health::{Health, Hour};
 use super::super::listing::{Listing, Order};
 use super::super::parts::*;
+use super::super::recent::{Bar, Strip};
+use super::super::selected::{SelectedChange, SelectedDialog};
 use super::super::webhook::{ReplayDialog, RotateDialog, SecretDialog, StatusChange, TestDialog};
 use super::super::webhooks::*;
 use super::super::{Chrome, Dialog, NavItem, Page, Section, Theme, Toast, WorkspaceChoice};
-use super::super::{events, groups, invites, license, ownership, roles, users, webhook, webhooks};
+use super::super::{api_keys, events, groups, invites, license, ownership, roles, users, webhook, webhooks};
 use askama::Template;
 
+mod api_key_pages;
 mod group_pages;
 mod licenses;
 mod people;
@@ -35,6 +38,24 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
     add("webhooks-empty", empty.render());
     empty.list = Listing::new("/webhooks", &[("q", "nothing like it")], "created_at", Order::Descending, true);
     add("webhooks-none-matching", empty.render());
+    let mut beginning = webhook_list();
+    beginning.rows.truncate(1);
+    beginning.guide = Some(Guide { webhook: Some("wh_01".into()), heard: false, tested: false });
+    add("webhooks-guide", beginning.render());
+    beginning.rows.clear();
+    beginning.guide = Some(Guide { webhook: None, heard: false, tested: false });
+    add("webhooks-empty-guide", beginning.render());
+    for (name, change) in ["dialog-activate-selected", "dialog-deactivate-selected", "dialog-delete-selected"]
+        .into_iter()
+        .zip(SelectedChange::ALL)
+    {
+        let webhooks = URLS.iter().cycle().take(10).zip(1..).map(|(url, n)| (format!("wh_{n:02}"), (*url).to_owned()));
+        let held = change == SelectedChange::Activate;
+        add(
+            name,
+            SelectedDialog { change, webhooks: webhooks.collect(), held, return_to: "/webhooks".into() }.render(),
+        );
+    }
     let mut read_only = webhook_list();
     read_only.can_manage = false;
     add("webhooks-read-only", read_only.render());
@@ -80,7 +101,16 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
         users::BlockDialog { id: "usr_1".into(), name: name(), reason: Field::default(), return_to: return_to() }
             .render(),
     );
-    add("dialog-remove", users::RemoveDialog { id: "usr_1".into(), name: name(), return_to: return_to() }.render());
+    add(
+        "dialog-remove",
+        users::RemoveDialog {
+            id: "usr_1".into(),
+            name: name(),
+            heritage: "They own 1 webhook: this stays and goes to you.".into(),
+            return_to: return_to(),
+        }
+        .render(),
+    );
     let workspace = || "Northwind".to_owned();
     add(
         "dialog-offer",
@@ -101,7 +131,16 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
         add(name, roles::DeleteDialog { id, name: "Auditor".into(), used_by, by_invites, return_to }.render());
     }
     let error = Some("You are the owner. Make somebody else the owner first.".to_owned());
-    add("dialog-leave", users::LeaveDialog { workspace: workspace(), error, return_to: return_to() }.render());
+    add(
+        "dialog-leave",
+        users::LeaveDialog {
+            workspace: workspace(),
+            heritage: "You own no webhooks and no groups.".into(),
+            error,
+            return_to: return_to(),
+        }
+        .render(),
+    );
     add("invites", invites_list().render());
     let mut no_invites = invites_list();
     no_invites.rows.clear();
@@ -113,7 +152,7 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
         invites::DeleteDialog { id: "inv_1".into(), email, return_to: "/invites".into() }.render(),
     );
 
-    for (name, html) in group_pages::samples().into_iter().chain(licenses::samples()) {
+    for (name, html) in group_pages::samples().into_iter().chain(api_key_pages::samples()).chain(licenses::samples()) {
         add(name, html);
     }
 
@@ -224,7 +263,13 @@ fn webhook_list() -> webhooks::ListPage {
         description: description.into(),
         owner,
         created_at: today(),
+        why: match status {
+            Active => String::new(),
+            Failing => "All attempts fail. Will be turned off on 28 Nov 2026, 09:00 UTC.".into(),
+            Inactive => "Turned off by hand. By Bo Chen, 23 Nov 2026, 09:00 UTC.".into(),
+        },
         status,
+        strip: strip(status, n),
         held,
     });
     webhooks::ListPage {
@@ -242,8 +287,21 @@ fn webhook_list() -> webhooks::ListPage {
         actor_types: std::iter::once(Choice::new("", "All actor types", true))
             .chain(CATALOGUE.iter().map(|(key, title, ..)| Choice::new(*key, *title, false)))
             .collect(),
+        guide: None,
         can_manage: true,
     }
+}
+
+fn strip(status: WebhookStatus, n: usize) -> Strip {
+    let bars = match status {
+        WebhookStatus::Active if n == 7 => vec![],
+        WebhookStatus::Active => {
+            (0..Strip::BARS).map(|at| if at == n { Bar::Failed } else { Bar::Delivered }).collect()
+        }
+        WebhookStatus::Failing => [[Bar::Delivered; 9], [Bar::Failed; 9]].concat(),
+        WebhookStatus::Inactive => vec![Bar::Waiting; 5],
+    };
+    Strip { bars }
 }
 
 fn choices(of: &[(&str, &str)]) -> Vec<Choice> {
