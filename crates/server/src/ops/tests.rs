@@ -4,6 +4,7 @@
 mod deliveries;
 mod lists;
 mod publish;
+mod several;
 mod webhooks;
 
 use std::{

@@ -4,6 +4,7 @@ mod api_keys;
 mod groups;
 mod license;
 mod roles;
+mod rows;
 mod webhook;
 mod webhooks;
 

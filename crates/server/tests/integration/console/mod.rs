@@ -13,3 +13,4 @@ mod ownership;
 mod roles;
 mod sign_in;
 mod users;
+mod webhooks;
