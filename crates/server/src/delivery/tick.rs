@@ -138,6 +138,7 @@ async fn turn_off(
         })
     });
     if turned_off.await? {
+        app.metrics.turned_off.add(1);
         app.wake.send(Signal::Changed(webhook));
         app.changed(workspace, "webhooks");
         tracing::info!(%webhook, "turned off");

@@ -15,6 +15,8 @@ mod idempotency;
 pub mod invites;
 pub mod journal;
 pub mod license;
+pub mod master_key;
+pub mod operator;
 pub mod overview;
 pub mod ownership;
 pub mod principals;

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use bellwire::{
     app::App,
     clock::{Clock, Randomness},
-    config::Config,
+    config::{Config, LogFormat},
     crypt::MasterKey,
     db::Db,
     delivery::{self, Engine},
@@ -53,7 +53,9 @@ impl Site {
             retry_schedule: "0s,5s,5m,30m".parse().unwrap(),
             deactivate_after: DEACTIVATE_AFTER,
             retention: Duration::from_hours(30 * 24),
+            drain_delay: Duration::ZERO,
             log: "off".to_owned(),
+            log_format: LogFormat::Text,
         };
         let db = Db::open(&config.database_url).await.unwrap();
         let clock = Clock::fake(Timestamp::parse("2026-11-23T09:00:00Z").unwrap());

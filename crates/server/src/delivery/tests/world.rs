@@ -17,7 +17,7 @@ use super::super::{Engine, Limits, start_with};
 use crate::{
     app::{App, Signal},
     clock::{Clock, Randomness},
-    config::Config,
+    config::{Config, LogFormat},
     crypt::MasterKey,
     db::{Db, DbError, Row, Value, events::Audience},
     error::Error,
@@ -80,7 +80,9 @@ impl Settings {
             retry_schedule: self.schedule.parse().unwrap(),
             deactivate_after: self.deactivate_after,
             retention: Duration::from_hours(720),
+            drain_delay: Duration::ZERO,
             log: "info".to_owned(),
+            log_format: LogFormat::Text,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{env, fmt::Write, time::Duration};
 use bellwire::{
     cli::serve::{self, Server},
     clock::{Clock, Randomness},
-    config::Config,
+    config::{Config, LogFormat},
     ops::setup::{self, Bootstrapped},
     password::Password,
 };
@@ -71,7 +71,9 @@ impl World {
             retry_schedule: "0s,5s".parse().unwrap(),
             deactivate_after: Duration::from_hours(5 * 24),
             retention: Duration::from_hours(30 * 24),
+            drain_delay: Duration::ZERO,
             log: "off".to_owned(),
+            log_format: LogFormat::Text,
         };
         let server = serve::start(config, Clock::fake(now), Randomness::seeded(7)).await.unwrap();
         let make = async |workspace: &str, email: &str, name: &str| {
