@@ -1,11 +1,7 @@
 //! The days before the demo begins. They pass hour by hour on a clock that is moved, with the engine at work: so the pages have
 //! a history, and everything in it happened.
 
-use std::{
-    net::SocketAddr,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::atomic::Ordering, time::Duration};
 
 use bellwire_core::{catalogue::EventType, delivery::State, text::Reason, time::Timestamp};
 
@@ -52,9 +48,8 @@ async fn live(app: &App, receiver: SocketAddr, trouble: &Trouble, now: Timestamp
     let types = told_types();
     let mut round = 0;
     for ago in (1..=HOURS).rev() {
-        let begins = |flag: &AtomicBool, at| flag.fetch_or(ago == at, Ordering::Relaxed);
-        begins(&trouble.broken, BROKEN_AGO);
-        begins(&trouble.gone, GONE_AGO);
+        trouble.broken.store(ago <= BROKEN_AGO, Ordering::Relaxed);
+        trouble.gone.store(ago <= GONE_AGO, Ordering::Relaxed);
         if ago == PAUSED_AGO {
             pause(app, &cast).await?;
         }
@@ -104,8 +99,8 @@ async fn settle(app: &App, cast: &Cast) -> Result<(), Error> {
         let wanted = Wanted { status: Some(StatusFilter::Active), ..Wanted::default() };
         let all = webhooks::list(app, &cast.ann, wanted, PageRequest::numbered(1, 50, Sort::Url, false)).await?;
         let recent = overview::deliveries(app, &cast.ann, &all.data, app.clock.now().saturating_sub(HOUR)).await?;
-        let untried = |it: &&RecentDelivery| it.state == State::Pending && !it.tried;
-        if recent.values().flatten().filter(untried).count() == 0 {
+        let untried = |it: &RecentDelivery| it.state == State::Pending && !it.tried;
+        if !recent.values().flatten().any(untried) {
             return Ok(());
         }
         tokio::time::sleep(AGAIN).await;
