@@ -163,6 +163,8 @@ pub enum Signal {
     Owed(Vec<Owed>),
     /// There are due deliveries in the database for these webhooks.
     Due(BTreeSet<WebhookId>),
+    /// A replay was begun.
+    Replay,
     /// This webhook was changed, switched or deleted: forget what is known about it.
     Changed(WebhookId),
 }

@@ -35,6 +35,10 @@ pub struct Config {
     #[arg(long, env = "BELLWIRE_ALLOW_NETWORKS", value_delimiter = ',', value_parser = network, global = true)]
     pub allow_networks: Vec<IpNet>,
 
+    /// A file with certificate authorities (PEM) that receivers may have their certificates from, besides the public ones
+    #[arg(long, env = "BELLWIRE_EXTRA_CA_FILE", global = true)]
+    pub extra_ca_file: Option<PathBuf>,
+
     /// Waits before each attempt of a delivery, after the one before
     #[arg(long, env = "BELLWIRE_RETRY_SCHEDULE", default_value = "0s,5s,5m,30m,2h,5h,10h,14h,20h,24h", global = true)]
     pub retry_schedule: Schedule,

@@ -23,6 +23,7 @@ pub mod openapi;
 mod ownership_offers;
 mod parameters;
 mod problem;
+mod replays;
 mod roles;
 mod users;
 mod webhooks;
@@ -84,6 +85,7 @@ fn parts() -> Vec<UtoipaMethodRouter<App>> {
     [
         webhooks::routes(),
         deliveries::routes(),
+        replays::routes(),
         event_types::routes(),
         events::routes(),
         users::routes(),

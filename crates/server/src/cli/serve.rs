@@ -74,7 +74,7 @@ pub async fn start(mut config: Config, clock: Clock, random: Randomness) -> Resu
     // Port 0 has become a real one.
     config.listen = address;
     let (app, signals) = open::server(config, clock, random).await?;
-    let engine = delivery::start(&app, signals);
+    let engine = delivery::start(&app, signals)?;
     let router = api::router(&app).merge(console::router(app.clone()));
     let listener = tokio::spawn(accept(listener, router, app.clone()));
     Ok(Server { app, address, listener, engine, _place: place })

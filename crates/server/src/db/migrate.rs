@@ -19,8 +19,14 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: &[Migration] =
-    &migrations!["0001_main", "0002_groups", "0003_ownership_offers", "0004_license", "0012_master_key"];
+const MIGRATIONS: &[Migration] = &migrations![
+    "0001_main",
+    "0002_groups",
+    "0003_ownership_offers",
+    "0004_license",
+    "0009_replays",
+    "0012_master_key"
+];
 
 /// The table of the migrations that were run. It belongs to the program that made it, not to the data.
 pub(super) const TABLE: &str = "migrations";

@@ -38,6 +38,7 @@ mod postgres;
 pub mod principals;
 pub mod prune;
 pub mod recent;
+pub mod replays;
 pub mod roles;
 pub mod sessions;
 mod sqlite;

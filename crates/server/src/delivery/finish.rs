@@ -244,7 +244,11 @@ fn last_error(attempted: &Attempted) -> LastError {
     let (message, code) = match &attempted.outcome {
         Outcome::Answered { status, .. } => {
             let name = http::StatusCode::from_u16(*status).ok().and_then(|status| status.canonical_reason());
-            (name.map_or_else(|| status.to_string(), |name| format!("{status} {name}")), None)
+            let mut message = name.map_or_else(|| status.to_string(), |name| format!("{status} {name}"));
+            if matches!(status, 300..=399) {
+                message.push_str(" (redirects are not followed)");
+            }
+            (message, None)
         }
         Outcome::Error(error) => (error.to_string(), Some(error.code().to_owned())),
     };

@@ -21,6 +21,7 @@ pub mod overview;
 pub mod ownership;
 pub mod principals;
 pub mod publish;
+pub mod replays;
 pub mod roles;
 pub mod setup;
 pub mod sign_in;

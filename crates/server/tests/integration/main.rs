@@ -9,5 +9,6 @@ mod api;
 mod architecture;
 mod console;
 mod ground;
+mod hostile;
 mod kill_nine;
 mod operate;
