@@ -3,6 +3,7 @@
 mod api_keys;
 mod groups;
 mod license;
+mod print;
 mod roles;
 mod rows;
 mod webhook;
