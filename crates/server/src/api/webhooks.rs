@@ -13,6 +13,7 @@ use bellwire_core::{
 };
 use http::{StatusCode, header::LOCATION};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
@@ -32,7 +33,7 @@ use crate::{
     ops::{
         self,
         replays::NewReplay,
-        webhooks::{Missed, NewWebhook, SecretView, WebhookDetails, WebhookPatch},
+        webhooks::{Missed, NewTest, NewWebhook, SecretView, WebhookDetails, WebhookPatch},
     },
 };
 
@@ -365,6 +366,9 @@ struct TestWebhook {
     /// The type of the event; `webhook.test` when not given.
     #[serde(rename = "type")]
     event_type: Option<EventType>,
+    /// The event's data, a JSON object of up to 256 KiB; the example of the catalogue when not given.
+    #[schema(value_type = Option<Object>)]
+    data: Option<Box<RawValue>>,
 }
 
 /// A delivery that was begun.
@@ -376,7 +380,7 @@ struct Begun {
 
 /// Send a test to a webhook
 ///
-/// The example of the catalogue, to this webhook only, marked as a test.
+/// One event, to this webhook only, marked as a test.
 #[utoipa::path(post, path = "/webhooks/{id}/test", operation_id = "test_webhook", tag = "Webhooks",
     request_body(content = Option<TestWebhook>), params(("id" = WebhookId, Path, description = "The webhook's id")),
     responses((status = 202, description = "The test is on its way", body = Begun)))]
@@ -386,7 +390,8 @@ async fn test(
     PathId(id): PathId<WebhookId>,
     OptionalJson(what): OptionalJson<TestWebhook>,
 ) -> ApiResult<(StatusCode, Answer<Begun>)> {
-    let delivery_id = ops::webhooks::test(&app, &actor, id, what.event_type).await?;
+    let new = NewTest { event_type: what.event_type, data: what.data };
+    let delivery_id = ops::webhooks::test(&app, &actor, id, new).await?;
     Ok((StatusCode::ACCEPTED, Answer(Begun { delivery_id })))
 }
 

@@ -29,6 +29,7 @@ mod role;
 mod role_choices;
 mod role_form;
 mod roles;
+mod secret;
 mod selected;
 mod table;
 mod user_roles;
@@ -36,6 +37,7 @@ mod users;
 mod view;
 mod webhook;
 mod webhook_form;
+mod webhook_test;
 mod webhooks;
 mod words;
 
@@ -82,6 +84,8 @@ fn routes() -> Routes<App> {
         .merge(webhooks::routes())
         .merge(selected::routes())
         .merge(webhook::routes())
+        .merge(secret::routes())
+        .merge(webhook_test::routes())
         .merge(deliveries::routes())
         .merge(events::routes())
         .merge(live::routes())

@@ -4,11 +4,10 @@ use axum::extract::Path;
 use bellwire_core::{
     catalogue::ActorType, id::WebhookId, permission::Permission, text::Reason as WrittenReason, time::Timestamp,
 };
-use futures_util::stream;
 use http::StatusCode;
 
 use super::{
-    export::{self, Format},
+    export::{self, Rows},
     reply::{self, Answer, Failure, moment, see_other, see_other_with},
     request::{Fields, Signed},
     table::{ROWS, Table, choices},
@@ -29,7 +28,7 @@ use super::{
 use crate::{
     app::App,
     db::{
-        page::{MAX_LIMIT, PageRequest},
+        page::{PageRequest, Position},
         recent::RecentDelivery,
         webhooks::{Sort, Status, StatusFilter, Wanted},
     },
@@ -47,8 +46,8 @@ pub(super) fn routes() -> Routes<App> {
     Routes::new()
         .route(PATH, get(list).post(create))
         .route("/webhooks/new", get(create_dialog))
-        .route("/webhooks/export.csv", get(export_csv))
-        .route("/webhooks/export.json", get(export_json))
+        .route("/webhooks.csv", get(csv))
+        .route("/webhooks.json", get(json))
         .route("/webhooks/{id}", get(webhook::show).post(update))
         .route("/webhooks/{id}/edit", get(edit_dialog))
         .route("/webhooks/{id}/activate", get(activate_dialog).post(activate))
@@ -185,8 +184,28 @@ fn row(webhook: &WebhookDetails, has_held: bool, strip: Strip) -> WebhookRow {
     }
 }
 
-impl export::Row for WebhookDetails {
-    const COLUMNS: &'static [&'static str] = &[
+/// The list as it is filtered and sorted, on all of its pages: the first [`export::MOST`].
+async fn exported(signed: &Signed) -> Result<Rows<WebhookDetails>, Failure> {
+    signed.actor.require(Permission::WebhooksView)?;
+    let (table, sort) = table(&signed.query);
+    let mut rows = Rows::new();
+    let Some(wanted) = wanted(&table) else { return Ok(rows) };
+    let mut request =
+        PageRequest { limit: export::STEP, position: Position::Offset(0), sort, descending: table.descending };
+    while let Some(next) = rows.add(webhooks::list(&signed.app, &signed.actor, wanted.clone(), request.clone()).await?)
+    {
+        request = request.following(&next)?;
+    }
+    Ok(rows)
+}
+
+async fn json(signed: Signed) -> Answer {
+    export::json("webhooks", &exported(&signed).await?)
+}
+
+async fn csv(signed: Signed) -> Answer {
+    let rows = exported(&signed).await?;
+    let columns = [
         "id",
         "url",
         "description",
@@ -199,50 +218,24 @@ impl export::Row for WebhookDetails {
         "health",
         "updated_at",
     ];
-
-    fn cells(&self) -> Vec<String> {
-        let actor_types: Vec<&str> = self.actor_types.iter().map(|it| it.key()).collect();
-        let event_types: Vec<&str> = self.event_types.iter().map(|it| it.as_str()).collect();
-        vec![
-            self.id.to_string(),
-            self.url.to_string(),
-            self.description.clone(),
+    let cells = rows.data.iter().map(|it| {
+        let actor_types: Vec<&str> = it.actor_types.iter().map(|it| it.key()).collect();
+        let event_types: Vec<&str> = it.event_types.iter().map(|it| it.as_str()).collect();
+        [
+            it.id.to_string(),
+            it.url.to_string(),
+            it.description.clone(),
             actor_types.join(" "),
             event_types.join(" "),
-            self.owner.name.clone(),
-            self.created_at.to_string(),
-            self.status.as_str().to_owned(),
-            words::why(self),
-            self.health.as_str().to_owned(),
-            self.updated_at.to_string(),
+            it.owner.name.clone(),
+            it.created_at.to_string(),
+            it.status.as_str().to_owned(),
+            words::why(it),
+            it.health.as_str().to_owned(),
+            it.updated_at.to_string(),
         ]
-    }
-}
-
-async fn export_csv(signed: Signed) -> Answer {
-    export(signed, Format::Csv)
-}
-
-async fn export_json(signed: Signed) -> Answer {
-    export(signed, Format::Json)
-}
-
-/// The list as it is filtered and sorted, all pages of it.
-fn export(signed: Signed, format: Format) -> Answer {
-    signed.actor.require(Permission::WebhooksView)?;
-    let (table, sort) = table(&signed.query);
-    let (app, actor, now) = (signed.app.clone(), signed.actor.clone(), signed.app.clock.now());
-    let first = wanted(&table).map(|wanted| (wanted, PageRequest::numbered(1, MAX_LIMIT, sort, table.descending)));
-    let pages = stream::try_unfold(first, move |next| {
-        let (app, actor) = (app.clone(), actor.clone());
-        async move {
-            let Some((wanted, request)) = next else { return Ok(None) };
-            let page = webhooks::list(&app, &actor, wanted.clone(), request.clone()).await?;
-            let following = page.next.map(|cursor| request.following(&cursor)).transpose()?;
-            Ok::<_, Error>(Some((page.data, following.map(|request| (wanted, request)))))
-        }
     });
-    Ok(export::respond(format, "webhooks", now, pages))
+    Ok(export::csv("webhooks", columns, cells))
 }
 
 /// The webhook that a path names, for somebody who may change it.

@@ -6,7 +6,7 @@
 //! an idempotency key a publish can be repeated for [`KEY_LIFETIME`] and happens once; what waits is bounded, in events and in
 //! bytes, and more is refused.
 
-mod data;
+pub(super) mod data;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

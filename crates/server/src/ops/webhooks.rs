@@ -25,14 +25,15 @@ use bellwire_core::{
     webhook_url::WebhookUrl,
 };
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 pub use self::{
     headers::CustomHeaders,
-    sealed::{Opened, SECRET, SecretView, open, place, rotate_secret, secret},
+    sealed::{Opened, SECRET, SecretView, open, place, rotate_secret, secret, sign},
     several::{Change, MAX_SEVERAL, change_several},
     status::{Missed, activate, deactivate, status_changes, turn_off},
 };
-use super::Actor;
+use super::{Actor, publish};
 use crate::{
     app::{App, Signal},
     db::{
@@ -302,17 +303,29 @@ pub async fn delete(app: &App, actor: &Actor, id: WebhookId) -> Result<(), Error
     Ok(())
 }
 
-/// Sends a test: an event with the example data of its type (`webhook.test` when none is named), marked as a test, to this
-/// webhook only, whatever it wants and whether it is active or not.
+/// What a test is made of.
+#[derive(Clone, Debug, Default)]
+pub struct NewTest {
+    /// `webhook.test` when none is named.
+    pub event_type: Option<EventType>,
+    /// A JSON object within the bounds of a published event; the example of the catalogue when none is given.
+    pub data: Option<Box<RawValue>>,
+}
+
+/// Sends a test: an event that is marked as one, to this webhook only, whatever it wants and whether it is active or not.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::NotFound`]
-pub async fn test(app: &App, actor: &Actor, id: WebhookId, event_type: Option<EventType>) -> Result<DeliveryId, Error> {
-    let event_type = event_type.unwrap_or(EventType::WEBHOOK_TEST);
+/// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Invalid`] for `data`.
+pub async fn test(app: &App, actor: &Actor, id: WebhookId, new: NewTest) -> Result<DeliveryId, Error> {
+    let event_type = new.event_type.unwrap_or(EventType::WEBHOOK_TEST);
+    let data = match new.data {
+        Some(data) => publish::data::check(&data).map_err(|error| Error::invalid("data", error))?,
+        None => serde_json::value::to_raw_value(&event_type.entry().example_data())?,
+    };
     let event = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
         Box::pin(async move {
             find(tx, id).await?;
-            tx.record_for(event_type, &event_type.entry().example_data(), Audience::Test(id))
+            tx.record_for(event_type, &data, Audience::Test(id))
         })
     })
     .await?;

@@ -86,6 +86,11 @@ impl Listing {
         self.address(self.sorting(), &[(name, value)])
     }
 
+    /// What this list shows, all of it, at another path: as a file.
+    pub(crate) fn elsewhere(&self, path: &str) -> String {
+        Self { path: path.to_owned(), ..self.clone() }.here()
+    }
+
     /// This list, from its first page.
     pub(crate) fn here(&self) -> String {
         self.address(self.sorting(), &[])

@@ -24,6 +24,7 @@ pub(crate) mod parts;
 pub(crate) mod recent;
 pub(crate) mod roles;
 pub(crate) mod selected;
+pub(crate) mod snippets;
 pub(crate) mod users;
 pub(crate) mod webhook;
 pub(crate) mod webhooks;

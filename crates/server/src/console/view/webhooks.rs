@@ -27,15 +27,6 @@ pub(crate) struct ListPage {
     pub(crate) can_manage: bool,
 }
 
-impl ListPage {
-    /// Where this list is as a file.
-    pub(crate) fn export_href(&self, ending: &str) -> String {
-        let here = self.list.here();
-        let query = here.split_once('?').map_or(String::new(), |(_, query)| format!("?{query}"));
-        format!("{}/export.{ending}{query}", self.list.path())
-    }
-}
-
 /// The way from an empty workspace to the first delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Guide {
@@ -279,6 +270,12 @@ pub(crate) struct Evidence {
     /// How many attempts failed since then.
     pub(crate) attempts: u64,
     pub(crate) last_error: Option<LastError>,
+}
+
+impl Evidence {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first_failure.is_none() && self.attempts == 0 && self.last_error.is_none()
+    }
 }
 
 /// The last attempt that failed.

@@ -1,5 +1,4 @@
 use super::*;
-use crate::db::recent::RecentAttempt;
 
 fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
@@ -88,35 +87,6 @@ fn the_history_quotes_what_people_wrote() {
     assert_eq!(off.text, "Every attempt failed for 5 days.");
     let on = status_change(&change(Status::Active, why(Code::Manual, "")));
     assert_eq!((on.active, on.text.as_str()), (true, "Turned on."));
-}
-
-#[test]
-fn the_picture_has_24_hours_and_every_attempt_once() {
-    let now = at("2026-11-23T09:30:00Z");
-    let attempt = |text, duration, succeeded| RecentAttempt { started_at: at(text), duration, succeeded };
-    let attempts = vec![
-        attempt("2026-11-22T09:29:59Z", 1_000, true), // too old
-        attempt("2026-11-22T09:30:00Z", 2_000, true),
-        attempt("2026-11-23T09:29:00Z", 10_000, false),
-        attempt("2026-11-23T09:30:00Z", 30_400, true), // at the very end: still the last hour
-    ];
-    let shown = health(&Recent { attempts, cut: false }, now);
-    assert_eq!(shown.hours.len(), 24);
-    assert_eq!((shown.delivered(), shown.failed()), (2, 1));
-    assert_eq!((shown.hours[0].delivered, shown.hours[0].p50_ms), (1, Some(2)));
-    assert_eq!((shown.hours[23].failed, shown.hours[23].p50_ms, shown.hours[23].p95_ms), (1, Some(10), Some(30)));
-    assert_eq!((shown.p50_ms, shown.newest_only), (Some(10), None));
-    assert_eq!(shown.hours[1].p95_ms, None);
-}
-
-#[test]
-fn percentiles_are_by_nearest_rank() {
-    let mut micros: Vec<i64> = (1..=100).map(|ms| ms * 1_000).collect();
-    micros.reverse();
-    assert_eq!(percentile(&mut micros, 50), Some(50));
-    assert_eq!(percentile(&mut micros, 95), Some(95));
-    assert_eq!(percentile(&mut [], 50), None);
-    assert_eq!(percentile(&mut [10], 95), Some(1), "nothing takes no time");
 }
 
 #[test]

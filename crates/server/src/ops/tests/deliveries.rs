@@ -71,11 +71,12 @@ async fn lists_filter_and_page() {
         assert_eq!((&shown["state"], &shown["attempt_count"]), (&"failed".into(), &1.into()));
         assert_eq!(shown["event"]["id"], json(&details.event_id));
 
-        let steps = ops::deliveries::last_day(&world.app, &world.owner, id).await.unwrap();
-        assert_eq!(steps.len(), 24);
-        let last = steps[23];
-        assert_eq!((last.delivered, last.failed, last.pending), (1, 1, 8));
-        assert_eq!(last.latency_ms.map(f64::to_bits), Some(1.5_f64.to_bits()));
+        let day_before = start.saturating_sub(Duration::from_hours(23));
+        let recent = ops::overview::recent(&world.app, &world.owner, id, day_before).await.unwrap();
+        let mut outcomes: Vec<_> = recent.outcomes.iter().map(|it| (it.step, it.state.as_str(), it.count)).collect();
+        outcomes.sort_unstable();
+        assert_eq!(outcomes, [(23, "delivered", 1), (23, "failed", 1), (23, "pending", 8)]);
+        assert_eq!((recent.attempts.len(), recent.cut), (2, false));
     }
 }
 

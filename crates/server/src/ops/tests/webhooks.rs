@@ -16,7 +16,7 @@ use crate::{
     },
     ops::{
         self,
-        webhooks::{Missed, WebhookPatch},
+        webhooks::{Missed, NewTest, WebhookPatch},
     },
 };
 
@@ -111,11 +111,12 @@ async fn nobody_reaches_into_another_workspace_or_beyond_their_role() {
             assert_eq!(code(ops::webhooks::deactivate(app, actor, id, why("")).await), expected);
             assert_eq!(code(ops::webhooks::secret(app, actor, id).await), expected);
             assert_eq!(code(ops::webhooks::rotate_secret(app, actor, id, 0).await), expected);
-            assert_eq!(code(ops::webhooks::test(app, actor, id, None).await), expected);
+            assert_eq!(code(ops::webhooks::test(app, actor, id, NewTest::default()).await), expected);
             assert_eq!(code(ops::webhooks::held_count(app, actor, id).await), expected);
             assert_eq!(code(ops::webhooks::status_changes(app, actor, id, history.clone()).await), expected);
             assert_eq!(code(ops::deliveries::list(app, actor, id, wanted(), request.clone()).await), expected);
-            assert_eq!(code(ops::deliveries::last_day(app, actor, id).await), expected);
+            assert_eq!(code(ops::overview::recent(app, actor, id, world.app.clock.now()).await), expected);
+            assert_eq!(code(ops::deliveries::signed(app, actor, delivery).await), expected);
             assert_eq!(code(ops::deliveries::get(app, actor, delivery).await), expected);
             assert_eq!(code(ops::deliveries::resend(app, actor, delivery).await), expected);
             assert_eq!(code(ops::events::get(app, actor, event).await), expected);
@@ -363,7 +364,8 @@ async fn a_test_goes_to_one_webhook_even_when_it_is_inactive() {
         create(&world, "https://example.com/other", &["*"]).await;
         ops::webhooks::deactivate(&world.app, &world.owner, id, why("")).await.unwrap();
         drain(&mut world);
-        let test = ops::webhooks::test(&world.app, &world.owner, id, Some(EventType::ROLE_CREATED)).await.unwrap();
+        let role = NewTest { event_type: Some(EventType::ROLE_CREATED), data: None };
+        let test = ops::webhooks::test(&world.app, &world.owner, id, role).await.unwrap();
         let signals = drain(&mut world);
         let [Signal::Owed(owed)] = &signals[..] else { panic!("{signals:?}") };
         assert_eq!((owed.len(), owed[0].id, owed[0].reason), (1, test, Reason::Test));
@@ -373,8 +375,17 @@ async fn a_test_goes_to_one_webhook_even_when_it_is_inactive() {
         let delivery = ops::deliveries::get(&world.app, &world.owner, test).await.unwrap();
         assert_eq!((delivery.state, delivery.webhook_id), (State::Pending, id));
         assert_eq!(json(&delivery.event), body, "the page shows what was sent");
-        let default = ops::webhooks::test(&world.app, &world.owner, id, None).await.unwrap();
+        let default = ops::webhooks::test(&world.app, &world.owner, id, NewTest::default()).await.unwrap();
         let delivery = ops::deliveries::get(&world.app, &world.owner, default).await.unwrap();
         assert_eq!(delivery.event_type, "webhook.test");
+        // With data of one's own, within the bounds of any event.
+        let with = async |data: &str| {
+            let data = Some(serde_json::value::RawValue::from_string(data.to_owned()).unwrap());
+            ops::webhooks::test(&world.app, &world.owner, id, NewTest { event_type: None, data }).await
+        };
+        let own = with(r#"{ "a": [1, 2.50] }"#).await.unwrap();
+        let delivery = ops::deliveries::get(&world.app, &world.owner, own).await.unwrap();
+        assert_eq!(delivery.event.data.get(), r#"{"a":[1,2.50]}"#);
+        assert_eq!(code(with("[]").await), "invalid");
     }
 }

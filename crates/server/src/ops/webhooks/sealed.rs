@@ -5,7 +5,7 @@ use std::time::Duration;
 use bellwire_core::{
     id::{WebhookId, WorkspaceId},
     permission::Permission,
-    sign::{Secret, SigningSeed},
+    sign::{self, Secret, SigningSeed},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -131,6 +131,28 @@ pub(super) fn seal_headers(
         return Ok(None);
     }
     Ok(Some(app.key.seal(&app.random, &place(workspace, HEADERS, id), &headers.to_json()?)))
+}
+
+/// Signs `body` for a webhook, with all that signs its requests now. The value of `webhook-signature`.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn sign(
+    app: &App,
+    actor: &Actor,
+    id: WebhookId,
+    message: &str,
+    now: Timestamp,
+    body: &[u8],
+) -> Result<String, Error> {
+    actor.require(Permission::WebhooksManage)?;
+    let (key, workspace, record) = (&app.key, actor.workspace, record(app, actor, id).await?);
+    let secret = open_secret(key, workspace, id, &record.secret_sealed)?;
+    let old = record.old_secret.as_ref().filter(|old| old.until > now);
+    let old = old.map(|old| open_secret(key, workspace, id, &old.sealed)).transpose()?;
+    let seed = seed(key, workspace, id, record.signing_seed_sealed.as_deref())?;
+    let secrets: Vec<&Secret> = std::iter::once(&secret).chain(&old).collect();
+    Ok(sign::header(&secrets, seed.as_ref(), message, now.as_seconds(), body))
 }
 
 fn view(app: &App, workspace: WorkspaceId, record: &db::webhooks::Record) -> Result<SecretView, Error> {

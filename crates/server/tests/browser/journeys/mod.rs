@@ -2,10 +2,12 @@
 
 mod api_keys;
 mod groups;
+mod keyboard;
 mod license;
 mod print;
 mod roles;
 mod rows;
+mod tour;
 mod webhook;
 mod webhooks;
 

@@ -22,7 +22,8 @@ impl Journey {
         browser.open(path).await;
         browser.see("h1").await;
         browser.until(ON_PAPER, vec![]).await;
-        for screen_only in [".topbar", ".nav", ".filters", ".button", ".icon-button", ".switch", ".select", ".export"] {
+        for screen_only in [".topbar", ".nav", ".filters", ".button", ".icon-button", ".switch", ".select", ".exports"]
+        {
             browser.gone(screen_only).await;
         }
         browser.until("return document.documentElement.scrollWidth <= innerWidth", vec![]).await;

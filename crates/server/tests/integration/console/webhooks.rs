@@ -22,25 +22,28 @@ async fn the_list_is_a_file_too() {
     for name in ["b", "a", "c"] {
         create(&mut ann, &format!("https://{name}.example.com/")).await;
     }
-    ann.get("/webhooks?sort=url&order=asc").await.says("/webhooks/export.csv?sort=url&#38;order=asc");
-    let csv = ann.get("/webhooks/export.csv?sort=url&order=asc").await.is(200);
+    ann.get("/webhooks?sort=url&order=asc").await.says("/webhooks.csv?sort=url&#38;order=asc");
+    let csv = ann.get("/webhooks.csv?sort=url&order=asc").await.is(200);
     assert_eq!(csv.headers["content-type"], "text/csv; charset=utf-8");
-    assert!(csv.headers["content-disposition"].to_str().unwrap().starts_with("attachment; filename=\"webhooks-"));
+    assert!(csv.headers["content-disposition"].to_str().unwrap().starts_with("attachment; filename=\"webhooks.csv"));
     let lines: Vec<&str> = csv.body.split("\r\n").collect();
     assert_eq!((lines.len(), lines[4]), (5, ""));
     assert!(lines[0].starts_with("id,url,description,actor_types,"));
     for (line, name) in lines[1..4].iter().zip(["a", "b", "c"]) {
         assert!(line.contains(&format!(",https://{name}.example.com/,\"'=1+1,\"\"x\"\"\",users roles,")), "{line}");
     }
-    let json = ann.get("/webhooks/export.json?q=b.example").await.is(200);
+    let json = ann.get("/webhooks.json?q=b.example").await.is(200);
     let json: serde_json::Value = serde_json::from_str(&json.body).unwrap();
-    assert_eq!(json.as_array().unwrap().len(), 1);
-    assert_eq!((&json[0]["url"], &json[0]["status"]), (&"https://b.example.com/".into(), &"active".into()));
-    let none = ann.get("/webhooks/export.json?status=paused").await.is(200);
-    assert_eq!(none.body, "[\n]\n");
+    assert_eq!((json["data"].as_array().unwrap().len(), &json["next"]), (1, &serde_json::Value::Null));
+    assert_eq!(
+        (&json["data"][0]["url"], &json["data"][0]["status"]),
+        (&"https://b.example.com/".into(), &"active".into())
+    );
+    let none = ann.get("/webhooks.json?status=paused").await.is(200);
+    assert!(none.body.contains("\"data\": []"), "{}", none.body);
 
     let mut sam = console.member(&mut ann).await;
-    for path in ["/webhooks/export.csv", "/webhooks/export.json", "/webhooks/selected?change=delete"] {
+    for path in ["/webhooks.csv", "/webhooks.json", "/webhooks/selected?change=delete"] {
         sam.get(path).await.is(403);
     }
 }

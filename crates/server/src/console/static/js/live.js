@@ -12,7 +12,8 @@ const refreshIn = (wait) => {
   soon = setTimeout(() => { soon = 0; refreshDialog(); refresh(); }, wait);
 };
 const order = (page) => [...page.querySelectorAll("tbody tr[id]")].map((row) => row.id).join();
-const refresh = async () => {
+// `holds`: nobody asked for it, so new rows of a list that holds them back wait until they are wanted.
+const refresh = async (holds = true) => {
   missed = false;
   const ours = fresh;
   try {
@@ -23,7 +24,7 @@ const refresh = async () => {
     // Another page came in between, and may have been made before the change.
     if (ours !== fresh) { refreshIn(300); return; }
     if (!next || next.innerHTML === seen) return;
-    const table = matchMedia("(hover: hover)").matches ? main().querySelector("tbody:hover") : null;
+    const table = matchMedia("(hover: hover)").matches ? main().querySelector("table:not([data-holds-back]) tbody:hover") : null;
     if (table && order(next) !== order(main())) {
       // No row moves under the pointer: others come and go when it has left.
       localise(next);
@@ -32,7 +33,7 @@ const refresh = async () => {
         if (now) morph(row, now);
       }
       table.addEventListener("pointerleave", () => refreshIn(0), { once: true });
-    } else takeOver(page, location.href);
+    } else takeOver(page, location.href, { holds });
   } catch { /* the next change tries again */ }
 };
 const listen = () => {

@@ -17,7 +17,7 @@ const place = (element) => {
   const at = inside(home).indexOf(element);
   return () => inside(byId(home?.id))[at] ?? null;
 };
-const takeOver = (page, url, { push = false, focus } = {}) => {
+const takeOver = (page, url, { push = false, focus, holds = false } = {}) => {
   const next = page.getElementById("main");
   if (!next || !page.getElementById("shell") || !byId("shell")) { location.assign(url); return; }
   fresh += 1;
@@ -28,6 +28,8 @@ const takeOver = (page, url, { push = false, focus } = {}) => {
   const [x, y] = [scrollX, scrollY];
   const inPlace = pathOf(url) === shown;
   shown = pathOf(url);
+  const before = holds ? rowsOf(heldTable()) : [];
+  const chosen = [...main().querySelectorAll("input[type=radio]:checked")].map((input) => input.id);
   const unfolded = [...main().querySelectorAll("details")].map((details) => details.open);
   const samePath = new URL(url, location.href).pathname === location.pathname;
   if (push && pathOf(url) !== pathOf(location.href)) history.pushState(null, "", url);
@@ -46,6 +48,8 @@ const takeOver = (page, url, { push = false, focus } = {}) => {
   }
   for (const back of byId("user-menu").querySelectorAll("[name=return_to]")) back.value = pathOf(url);
   showToasts(page);
+  holdBack(before);
+  for (const id of samePath ? chosen : []) if (byId(id)) byId(id).checked = true;
   scrollTo(x, samePath ? y : 0);
   const folds = main().querySelectorAll("details");
   if (samePath && folds.length === unfolded.length) folds.forEach((details, at) => { details.open = unfolded[at]; });

@@ -13,6 +13,7 @@ document.addEventListener("click", (event) => {
   else if (on("button[data-unselect]")) { unselect(); byId("heading")?.focus({ preventScroll: true }); }
   else if (on("[data-keys]")) { byId("user-menu").hidePopover(); showKeys(); }
   else if ((it = on("[data-fold]"))) fold(it);
+  else if ((it = on("#show-new"))) showNew(it);
   else if (!plainClick(event)) return;
   else if (on("dialog [data-close]")) { event.preventDefault(); closeDialog(); }
   else if ((it = on("a[data-dialog]"))) { event.preventDefault(); openDialog(it.href, it); }
@@ -20,7 +21,7 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("submit", (event) => {
   const { target: form, submitter } = event;
-  const url = () => `${form.action.split("?")[0]}?${new URLSearchParams([...new FormData(form, submitter)].filter(([, value]) => value))}`.replace(/\?$/, "");
+  const url = () => addressOf(form, submitter);
   if (form.matches("form[data-dialog]")) { event.preventDefault(); openDialog(url(), submitter ?? form); }
   else if (form.matches("form[data-swap]")) { event.preventDefault(); visit(url(), { push: true }); }
   else if (form.matches("dialog form, form[data-enhance]")) {
@@ -34,6 +35,7 @@ document.addEventListener("change", (event) => {
   if (target.matches("[data-keys-on]")) localStorage.setItem("keys", target.checked ? "on" : "off");
   if (target.matches("[data-select-all]")) for (const box of boxes()) box.checked = target.checked;
   if (target.closest(".select, .col-select")) countSelected();
+  if (target.matches("select[data-replaces]")) replacePart(target);
   const group = target.closest("fieldset:has([data-all])");
   if (group) {
     if (target.matches("[data-all]")) {
