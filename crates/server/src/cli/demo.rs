@@ -16,7 +16,7 @@ use std::{
 
 use bellwire_core::{
     catalogue::{EventType, EventTypes},
-    event::PrincipalId,
+    event::{Origin, PrincipalId, Via},
     id::WorkspaceId,
     license::{Amount, CreditSource},
     permission::BuiltInRole,
@@ -152,7 +152,13 @@ async fn seed(app: &App, receiver: SocketAddr) -> Result<Cast, Error> {
 }
 
 fn person(workspace: WorkspaceId, principal: PrincipalId, name: &str, role: BuiltInRole) -> Actor {
-    Actor { workspace, principal, name: name.to_owned(), permissions: role.permissions() }
+    Actor {
+        workspace,
+        principal,
+        name: name.to_owned(),
+        permissions: role.permissions(),
+        origin: Origin::via(Via::CommandLine),
+    }
 }
 
 /// The events that other systems tell of.

@@ -23,6 +23,7 @@ mod license;
 mod live;
 mod ownership;
 mod profile;
+mod replays;
 mod reply;
 mod request;
 mod role;
@@ -31,6 +32,7 @@ mod role_form;
 mod roles;
 mod secret;
 mod selected;
+mod settings;
 mod table;
 mod user_roles;
 mod users;
@@ -81,12 +83,14 @@ fn routes() -> Routes<App> {
         .merge(role::routes())
         .merge(api_keys::routes())
         .merge(license::routes())
+        .merge(settings::routes())
         .merge(webhooks::routes())
         .merge(selected::routes())
         .merge(webhook::routes())
         .merge(secret::routes())
         .merge(webhook_test::routes())
         .merge(deliveries::routes())
+        .merge(replays::routes())
         .merge(events::routes())
         .merge(live::routes())
         .merge(assets::routes())

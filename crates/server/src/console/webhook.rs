@@ -116,7 +116,7 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
     let history = webhooks::status_changes(app, actor, webhook, history).await?.data;
     let recent = overview::recent(app, actor, webhook, words::picture_since(now)).await?;
     let held = if it.status == Status::Inactive { webhooks::held_count(app, actor, webhook).await? } else { 0 };
-    let secret = if can_manage { Some(webhooks::secret(app, actor, webhook).await?) } else { None };
+    let secret = if can_manage { Some(webhooks::secret_hint(app, actor, webhook).await?) } else { None };
     let public_key = secret.as_ref().and_then(|secret| secret.public_key.clone());
     let list = &table.list;
     let states = State::ALL.map(|state| (state.as_str(), words::delivery_state(state).word()));
@@ -136,10 +136,11 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
         event_types: it.event_types.iter().map(|it| it.as_str().to_owned()).collect(),
         headers: webhook_form::masked(&it.headers),
         rate_limit: it.rate_limit.map(|limit| format!("{} per second", thousands(limit))),
-        secret_ends: secret.as_ref().map(|secret| ends(&secret.secret)).unwrap_or_default(),
+        secret_ends: secret.as_ref().map(|secret| secret.ends.clone()).unwrap_or_default(),
         rotating_until: secret.and_then(|secret| secret.old_secret_until).map(moment),
         public_key,
         health: words::health(&recent, now),
+        replay: super::replays::newest(&signed, webhook).await?,
         history: history.iter().map(words::status_change).collect(),
         states: choices("All states", states, list.filter("state")),
         types: choices("All event types", types, list.filter("type")),
@@ -204,12 +205,6 @@ async fn csv(signed: Signed, Path(text): Path<String>) -> Answer {
         ]
     });
     Ok(export::csv(&format!("deliveries-{text}"), columns, cells))
-}
-
-/// The last four characters.
-fn ends(secret: &str) -> String {
-    let from = secret.char_indices().rev().nth(3).map_or(0, |(at, _)| at);
-    secret[from..].to_owned()
 }
 
 /// Where the dialogs of a webhook come back to: its own page, unless they were opened elsewhere.
@@ -277,11 +272,5 @@ mod tests {
             (last.text().as_str(), last.previous.as_deref(), last.next),
             ("51–53", Some("/webhooks/wh_1"), None)
         );
-    }
-
-    #[test]
-    fn a_secret_shows_its_end_only() {
-        assert_eq!(ends("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), "LaSw");
-        assert_eq!(ends("abc"), "abc");
     }
 }

@@ -6,6 +6,7 @@ use super::deliveries::DeliveryRow;
 use super::health::Health;
 use super::listing::Listing;
 use super::parts::{Choice, Field, LongUrl, Moment, Pager, Who};
+use super::replays::ReplayLine;
 use super::webhooks::{ActorChip, Evidence, WebhookStatus};
 use super::{Chrome, DialogView, Page};
 
@@ -37,6 +38,8 @@ pub(crate) struct ShowPage {
     /// The public key of `v1a` signatures, when the webhook has them and the reader may see it.
     pub(crate) public_key: Option<String>,
     pub(crate) health: Health,
+    /// The newest replay, while there is something to tell of it.
+    pub(crate) replay: Option<ReplayLine>,
     /// Newest first.
     pub(crate) history: Vec<StatusChange>,
     /// The deliveries, filtered by `state`, `type` and `since`.

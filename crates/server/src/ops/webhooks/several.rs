@@ -1,9 +1,9 @@
-//! The same change to several webhooks, all of it or none of it.
+//! The same change to several webhooks, all of it or none of it. Their events share a `correlation_id`.
 
 use bellwire_core::{id::WebhookId, permission::Permission};
 
 use super::{
-    Missed,
+    Missed, remove,
     status::{BY_HAND, turn_off, turn_on},
     tell, tell_due,
 };
@@ -36,24 +36,29 @@ pub async fn change_several(app: &App, actor: &Actor, ids: Vec<WebhookId>, chang
     if ids.len() > MAX_SEVERAL {
         return Err(Error::invalid("ids", format!("at most {MAX_SEVERAL} webhooks can be changed at once")));
     }
-    let changed = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+    let changed = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
+            tx.correlate();
             let mut changed = Vec::new();
             for id in ids {
                 let done = match change {
                     Change::Activate(missed) => turn_on(tx, id, missed).await?,
                     Change::Deactivate => turn_off(tx, id, StatusCode::Manual, BY_HAND, None).await?,
                     Change::Delete => {
-                        let there = db::webhooks::get(tx.conn, tx.workspace, id).await?.is_some();
-                        if there {
-                            db::webhooks::delete(tx.conn, id, tx.now).await?;
+                        let there = db::webhooks::get(tx.conn, tx.workspace, id).await?;
+                        let done = there.is_some();
+                        if let Some(record) = there {
+                            remove(tx, record.webhook).await?;
                         }
-                        there
+                        done
                     }
                 };
                 if done {
                     changed.push(id);
                 }
+            }
+            if changed.is_empty() {
+                tx.unchanged();
             }
             Ok(changed)
         })

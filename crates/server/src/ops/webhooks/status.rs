@@ -32,10 +32,13 @@ pub enum Missed {
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`]
 pub async fn activate(app: &App, actor: &Actor, id: WebhookId, missed: Missed) -> Result<WebhookDetails, Error> {
-    let (record, changed) = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+    let (record, changed) = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             find(tx, id).await?;
             let changed = turn_on(tx, id, missed).await?;
+            if !changed {
+                tx.unchanged();
+            }
             Ok((find(tx, id).await?, changed))
         })
     })
@@ -47,7 +50,7 @@ pub async fn activate(app: &App, actor: &Actor, id: WebhookId, missed: Missed) -
     details(app, actor.workspace, record)
 }
 
-/// Turns a webhook on inside a transaction. Does nothing, and returns `false`, when it is active already or deleted.
+/// Turns a webhook on inside a transaction: status, history and the event `webhook.activated`. Does nothing, and returns `false`, when it is active already or deleted.
 pub(super) async fn turn_on(tx: &mut Tx<'_>, id: WebhookId, missed: Missed) -> Result<bool, Error> {
     db::webhooks::lock_workspace(tx.conn, tx.workspace).await?;
     let Some(record) = db::webhooks::get(tx.conn, tx.workspace, id).await? else { return Ok(false) };
@@ -60,6 +63,8 @@ pub(super) async fn turn_on(tx: &mut Tx<'_>, id: WebhookId, missed: Missed) -> R
     };
     db::webhooks::activate(tx.conn, id, cancel_before, tx.now).await?;
     insert_change(tx, id, Status::Active, manual(tx, message.to_owned())).await?;
+    let data = serde_json::json!({"object": find(tx, id).await?.webhook, "missed": missed});
+    tx.record(EventType::WEBHOOK_ACTIVATED, &data)?;
     Ok(true)
 }
 
@@ -77,11 +82,14 @@ pub(super) const BY_HAND: &str = "Turned off by hand.";
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`]
 pub async fn deactivate(app: &App, actor: &Actor, id: WebhookId, reason: Reason) -> Result<WebhookDetails, Error> {
-    let (record, changed) = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+    let (record, changed) = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             let message = if reason.as_str().is_empty() { BY_HAND } else { reason.as_str() };
             find(tx, id).await?;
             let changed = turn_off(tx, id, StatusCode::Manual, message, None).await?;
+            if !changed {
+                tx.unchanged();
+            }
             Ok((find(tx, id).await?, changed))
         })
     })

@@ -1,12 +1,15 @@
 //! What people do, from the first click to the last.
 
 mod api_keys;
+mod events;
 mod groups;
 mod keyboard;
 mod license;
+mod people;
 mod print;
 mod roles;
 mod rows;
+mod settings;
 mod tour;
 mod webhook;
 mod webhooks;

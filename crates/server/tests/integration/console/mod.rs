@@ -5,12 +5,14 @@
 mod api_keys;
 mod browser;
 mod cookies;
+mod events;
 mod guard;
 mod invites;
 mod license;
 mod live;
 mod ownership;
 mod roles;
+mod settings;
 mod sign_in;
 mod users;
 mod webhooks;

@@ -31,7 +31,7 @@ document.addEventListener("submit", (event) => {
 });
 document.addEventListener("change", (event) => {
   const { target } = event;
-  if (target.matches("form[data-swap] select")) target.form.requestSubmit();
+  if (target.matches("form[data-swap] :is(select, [type=date])")) target.form.requestSubmit();
   if (target.matches("[data-keys-on]")) localStorage.setItem("keys", target.checked ? "on" : "off");
   if (target.matches("[data-select-all]")) for (const box of boxes()) box.checked = target.checked;
   if (target.closest(".select, .col-select")) countSelected();

@@ -95,6 +95,13 @@ fn webhook_page() -> webhook::ShowPage {
         rotating_until: Some(at("2026-11-24T09:00:00Z", "24 Nov 2026, 09:00")),
         public_key: Some("whpk_6vJ1Yx9pQm0d3m0hV1mXyqGm9mVw0n2g4Q0l3l5mN0c=".into()),
         health: health(),
+        replay: Some(crate::console::view::replays::ReplayLine {
+            id: "rpl_01kjw16mm0em4ry1jygtts6an2".to_owned(),
+            text: "Replay: 1,200 of 12,000 deliveries are on their way again.".to_owned(),
+            looked_at: 1_200,
+            total: 12_000,
+            is_over: false,
+        }),
         history: vec![
             change(true, Who::user("Ann Lee"), "Turned on; 1,284 missed events were sent."),
             change(false, Who::system(), "Every attempt failed for 5 days, so Bellwire turned it off."),
