@@ -333,7 +333,7 @@ pub async fn delete(app: &App, actor: &Actor, id: WebhookId) -> Result<(), Error
     ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             let gone = find(tx, id).await?.webhook;
-            remove(tx, gone).await
+            remove(tx, &gone).await
         })
     })
     .await?;
@@ -342,7 +342,7 @@ pub async fn delete(app: &App, actor: &Actor, id: WebhookId) -> Result<(), Error
 }
 
 /// Deletes a webhook inside a transaction, with the event that says so.
-async fn remove(tx: &mut ops::Tx<'_>, gone: Webhook) -> Result<(), Error> {
+async fn remove(tx: &mut ops::Tx<'_>, gone: &Webhook) -> Result<(), Error> {
     db::replays::cancel(tx.conn, gone.id, tx.now).await?;
     db::webhooks::delete(tx.conn, gone.id, tx.now).await?;
     tx.record(EventType::WEBHOOK_DELETED, &json!({"object": gone}))

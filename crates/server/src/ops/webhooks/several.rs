@@ -48,7 +48,7 @@ pub async fn change_several(app: &App, actor: &Actor, ids: Vec<WebhookId>, chang
                         let there = db::webhooks::get(tx.conn, tx.workspace, id).await?;
                         let done = there.is_some();
                         if let Some(record) = there {
-                            remove(tx, record.webhook).await?;
+                            remove(tx, &record.webhook).await?;
                         }
                         done
                     }

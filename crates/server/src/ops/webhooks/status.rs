@@ -63,7 +63,8 @@ pub(super) async fn turn_on(tx: &mut Tx<'_>, id: WebhookId, missed: Missed) -> R
     };
     db::webhooks::activate(tx.conn, id, cancel_before, tx.now).await?;
     insert_change(tx, id, Status::Active, manual(tx, message.to_owned())).await?;
-    let data = serde_json::json!({"object": find(tx, id).await?.webhook, "missed": missed});
+    let webhook = find(tx, id).await?.webhook;
+    let data = serde_json::json!({"object": webhook, "missed": missed});
     tx.record(EventType::WEBHOOK_ACTIVATED, &data)?;
     Ok(true)
 }
