@@ -16,3 +16,4 @@ mod roles;
 mod settings;
 mod sign_in;
 mod users;
+mod webhooks;
