@@ -23,7 +23,7 @@ async fn pages_are_shown_and_changes_refused_until_there_is_room() {
     ann.post("/groups", &[("name", "Before")]).await;
     leave_pages(&console.db, 0).await;
     // Names that are long fill pages soon; the refusal is said, and what was typed stays.
-    let name = |number: usize| format!("{number} {}", "x".repeat(80));
+    let name = |number: usize| format!("{number} {}", "x".repeat(30));
     let mut made = 0;
     let refused = loop {
         let answer = ann.post("/groups", &[("name", &name(made))]).await;
