@@ -146,6 +146,7 @@ fn person(workspace: WorkspaceId, principal: PrincipalId, name: &str, role: Buil
         principal,
         name: name.to_owned(),
         permissions: role.permissions(),
+        secret: None,
         origin: Origin::via(Via::CommandLine),
     }
 }
