@@ -13,7 +13,7 @@ use super::{Conn, DbError};
 mod tests;
 
 /// Rows of a table in one transaction: bounds how long it keeps others from writing, to some milliseconds.
-pub const STEP: u32 = 250;
+pub const STEP: u32 = 100;
 
 /// Deletes up to `limit` deliveries made before `before`, with their attempts; then up to `limit` events. Returns how many rows of
 /// the two were deleted: zero when nothing is left to do.

@@ -28,7 +28,7 @@ use crate::{
 
 const EVERY: Duration = Duration::from_secs(1);
 /// Steps of clearing in one second: at the most 10,000 rows of a table.
-const STEPS: usize = 40;
+const STEPS: usize = 100;
 /// How long an idempotency key is known.
 const KEYS: Duration = Duration::from_hours(24);
 
