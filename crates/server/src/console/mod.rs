@@ -23,6 +23,7 @@ mod license;
 mod live;
 mod ownership;
 mod profile;
+mod replay;
 mod reply;
 mod request;
 mod role;
@@ -81,6 +82,7 @@ fn routes() -> Routes<App> {
         .merge(webhooks::routes())
         .merge(webhook::routes())
         .merge(secret::routes())
+        .merge(replay::routes())
         .merge(webhook_test::routes())
         .merge(deliveries::routes())
         .merge(events::routes())

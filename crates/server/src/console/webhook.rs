@@ -1,4 +1,4 @@
-//! One webhook: settings, health, history and deliveries, which are also files and can be replayed.
+//! One webhook: settings, health, history and deliveries, which are also files.
 
 use std::time::Duration;
 
@@ -13,18 +13,19 @@ use http::StatusCode;
 
 use super::{
     export::{self, Rows},
+    replay,
     reply::{self, Answer, Failure, moment},
     request::{Fields, Signed},
     table::{ROWS, Table, choices},
     view::{
-        Dialog, Section, Toast,
+        Dialog, Section,
         account::PageError,
         listing::Order,
-        parts::{Choice, LongUrl, Pager, thousands},
-        webhook::{ReplayDialog, ShowPage},
+        parts::{LongUrl, Pager, thousands},
+        webhook::ShowPage,
     },
     webhook_form,
-    webhooks::{beneath, id, managed},
+    webhooks::id,
     words,
 };
 use crate::{
@@ -36,26 +37,19 @@ use crate::{
         webhooks::Status,
     },
     error::Error,
-    ops::{
-        deliveries, overview,
-        replays::{self, NewReplay},
-        webhooks,
-    },
+    ops::{deliveries, overview, webhooks},
     routes::{Routes, get},
 };
 
 pub(super) fn routes() -> Routes<App> {
-    Routes::new()
-        .route("/webhooks/{id}/replay", get(replay_dialog).post(replay))
-        .route("/webhooks/{id}/deliveries.csv", get(csv))
-        .route("/webhooks/{id}/deliveries.json", get(json))
+    Routes::new().route("/webhooks/{id}/deliveries.csv", get(csv)).route("/webhooks/{id}/deliveries.json", get(json))
 }
 
 /// Entries of the status history that are shown: the newest.
 const HISTORY: u32 = 50;
 
 /// Spans of time that lists and replays offer.
-const SPANS: [(&str, &str, u64); 4] = [
+pub(super) const SPANS: [(&str, &str, u64); 4] = [
     ("1h", "Last hour", 1),
     ("24h", "Last 24 hours", 24),
     ("7d", "Last 7 days", 7 * 24),
@@ -63,7 +57,7 @@ const SPANS: [(&str, &str, u64); 4] = [
 ];
 
 /// The span of this name.
-fn span(key: &str) -> Option<Duration> {
+pub(super) fn span(key: &str) -> Option<Duration> {
     SPANS.into_iter().find(|(name, ..)| *name == key).map(|(_, _, hours)| Duration::from_hours(hours))
 }
 
@@ -141,6 +135,7 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
         public_key,
         health: words::health(&recent, now),
         history: history.iter().map(words::status_change).collect(),
+        replay: replay::latest(&signed, webhook).await?,
         states: choices("All states", states, list.filter("state")),
         types: choices("All event types", types, list.filter("type")),
         times: choices("Any time", SPANS.map(|(key, title, _)| (key, title)), list.filter("since")),
@@ -215,34 +210,6 @@ fn ends(secret: &str) -> String {
 /// Where the dialogs of a webhook come back to: its own page, unless they were opened elsewhere.
 pub(super) fn own_page(text: &str) -> String {
     format!("/webhooks/{text}")
-}
-
-async fn replay_dialog(signed: Signed, Path(text): Path<String>) -> Answer {
-    let webhook = managed(&signed, &text).await?;
-    let return_to = signed.query.return_to(&own_page(&text));
-    let since = SPANS.map(|(key, title, _)| Choice::new(key, format!("the {}", title.to_lowercase()), key == "24h"));
-    let dialog =
-        ReplayDialog { id: text, url: webhook.url.to_string(), since: since.into(), return_to: return_to.clone() };
-    signed.dialog(StatusCode::OK, &dialog, &return_to, beneath).await
-}
-
-async fn replay(signed: Signed, Path(text): Path<String>, fields: Fields) -> Answer {
-    let done = match span(fields.text("since")) {
-        Some(span) => {
-            let since = signed.app.clock.now().saturating_sub(span);
-            let new = NewReplay { since, until: None, state: State::Failed, event_type: None };
-            replays::create(&signed.app, &signed.actor, id(&text)?, new).await
-        }
-        None => Err(Error::invalid("since", "must be one of the offered times")),
-    };
-    reply::back(&fields.return_to(&own_page(&text)), done, |replay| {
-        Toast::success(match replay.total {
-            0 => "Nothing failed in that time.".to_owned(),
-            1 => "1 delivery is sent again.".to_owned(),
-            replays::MAX_TOTAL => format!("{} deliveries or more are sent again.", thousands(replays::MAX_TOTAL)),
-            total => format!("{} deliveries are sent again.", thousands(total)),
-        })
-    })
 }
 
 #[cfg(test)]

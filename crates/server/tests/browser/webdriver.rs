@@ -104,7 +104,9 @@ impl Browser {
         fs::create_dir_all(&folder).expect("the folder for pictures can be made");
         let size = "return [innerWidth, Math.min(document.documentElement.scrollHeight, 1200)]";
         let size = self.driver.execute(size, vec![]).await.expect("a size").json().clone();
-        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
+        // Wide ones are made smaller: they can still be read.
+        let scale = if size[0].as_u64() > Some(1_000) { 0.8 } else { 1.0 };
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": scale});
         let wanted = json!({"format": "webp", "quality": 45, "captureBeyondViewport": true, "clip": clip});
         let picture = self.command("Page.captureScreenshot", wanted).await;
         let picture = STANDARD.decode(picture["data"].as_str().expect("a picture")).expect("base64");

@@ -39,6 +39,8 @@ pub(crate) struct ShowPage {
     pub(crate) health: Health,
     /// Newest first.
     pub(crate) history: Vec<StatusChange>,
+    /// How far the newest replay is.
+    pub(crate) replay: Option<ReplayProgress>,
     /// The deliveries, filtered by `state`, `type` and `since`.
     pub(crate) list: Listing,
     pub(crate) states: Vec<Choice>,
@@ -58,6 +60,18 @@ impl ShowPage {
     pub(crate) fn back(&self) -> String {
         format!("?return_to={}", self.list.path())
     }
+}
+
+/// How far a replay is.
+#[derive(Debug, Clone)]
+pub(crate) struct ReplayProgress {
+    pub(crate) id: String,
+    pub(crate) sentence: String,
+    /// Deliveries.
+    pub(crate) looked_at: i64,
+    /// At least as many.
+    pub(crate) total: i64,
+    pub(crate) is_over: bool,
 }
 
 /// One line of the status history.

@@ -117,6 +117,7 @@ async fn resend_and_replay_what_failed() {
         browser.picture("replay").await;
         browser.click("dialog .dialog-foot .primary").await;
         browser.says(TOAST, "2 deliveries are sent again.").await;
+        browser.says("#replay-progress", "Replay done: 2 of 2 deliveries were sent again.").await;
         it.receiver.wait_for(15).await;
         browser.open(&format!("/webhooks/{}?state=failed", webhook.id)).await;
         browser.says("main", "No delivery matches").await;

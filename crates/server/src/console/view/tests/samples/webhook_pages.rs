@@ -4,7 +4,10 @@ use super::*;
 use crate::console::view::{
     deliveries::{Attempt, CurlDialog, DeliveryPage, DeliveryRow, DeliveryState, Exchange, NextAttempt},
     health::{Health, Hour},
-    webhook::{self, KeyPairDialog, ReplayDialog, RotateDialog, SecretDialog, StatusChange, TestDialog, TestResult},
+    webhook::{
+        self, KeyPairDialog, ReplayDialog, ReplayProgress, RotateDialog, SecretDialog, StatusChange, TestDialog,
+        TestResult,
+    },
 };
 
 pub(super) fn samples() -> Vec<(&'static str, askama::Result<String>)> {
@@ -95,6 +98,13 @@ fn webhook_page() -> webhook::ShowPage {
         rotating_until: Some(at("2026-11-24T09:00:00Z", "24 Nov 2026, 09:00")),
         public_key: Some("whpk_6vJ1Yx9pQm0d3m0hV1mXyqGm9mVw0n2g4Q0l3l5mN0c=".into()),
         health: health(),
+        replay: Some(ReplayProgress {
+            id: "rpl_1".into(),
+            sentence: "Replay: 400 of 1,284 deliveries looked at, 398 sent again.".into(),
+            looked_at: 400,
+            total: 1284,
+            is_over: false,
+        }),
         history: vec![
             change(true, Who::user("Ann Lee"), "Turned on; 1,284 missed events were sent."),
             change(false, Who::system(), "Every attempt failed for 5 days, so Bellwire turned it off."),
