@@ -2,7 +2,7 @@
 
 use axum::{Json as Answer, extract::State};
 use bellwire_core::{
-    catalogue::{ActorType, EventType},
+    catalogue::{ActorType, EventType, EventTypes},
     id::EventId,
     time::Timestamp,
 };
@@ -14,7 +14,7 @@ use utoipa_axum::{router::UtoipaMethodRouter, routes};
 use super::{
     ApiResult,
     body::{BATCH_LIMIT, Json},
-    parameters::{Caller, Idempotency, Order, PathId, Query},
+    parameters::{Caller, FrequentCaller, Idempotency, Order, PathId, Query},
 };
 use crate::{
     app::App,
@@ -86,9 +86,9 @@ async fn list(
 ) -> ApiResult<Answer<Page<EventView>>> {
     let descending = Order::is_descending(query.order, Order::Desc);
     let request = PageRequest::new(query.limit, query.cursor.as_deref(), BySequence, descending)?;
+    let types = [query.event_type.map(EventTypes::from), query.actor_type.map(|it| it.types().collect())];
     let wanted = Wanted {
-        event_type: query.event_type.map(|event_type| event_type.to_string()),
-        actor_type: query.actor_type,
+        event_types: types.into_iter().flatten().reduce(EventTypes::intersection),
         actor_id: query.actor_id,
         object_id: query.object_id,
         search: query.search,
@@ -106,7 +106,7 @@ async fn list(
     responses((status = 202, description = "It is on disk", body = Published)))]
 async fn publish(
     State(app): State<App>,
-    Caller(actor): Caller,
+    FrequentCaller(actor): FrequentCaller,
     Idempotency(key): Idempotency,
     Json(new): Json<NewPublish>,
 ) -> ApiResult<(StatusCode, Answer<Published>)> {
@@ -137,7 +137,7 @@ struct PublishedBatch {
     responses((status = 202, description = "They are on disk", body = PublishedBatch)))]
 async fn publish_batch(
     State(app): State<App>,
-    Caller(actor): Caller,
+    FrequentCaller(actor): FrequentCaller,
     Idempotency(key): Idempotency,
     Json(batch): Json<PublishBatch, BATCH_LIMIT>,
 ) -> ApiResult<(StatusCode, Answer<PublishedBatch>)> {

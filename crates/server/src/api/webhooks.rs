@@ -319,6 +319,8 @@ async fn status_changes(
 }
 
 /// Get a webhook's secret
+///
+/// That somebody looked at it is in the workspace's feed.
 #[utoipa::path(get, path = "/webhooks/{id}/secret", operation_id = "get_webhook_secret", tag = "Webhooks",
     params(("id" = WebhookId, Path, description = "The webhook's id")),
     responses((status = 200, description = "The secret", body = SecretView)))]
@@ -327,7 +329,7 @@ async fn secret(
     Caller(actor): Caller,
     PathId(id): PathId<WebhookId>,
 ) -> ApiResult<Answer<SecretView>> {
-    Ok(Answer(ops::webhooks::secret(&app, &actor, id).await?))
+    Ok(Answer(ops::webhooks::reveal_secret(&app, &actor, id).await?))
 }
 
 /// How to change the secret.

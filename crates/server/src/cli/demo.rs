@@ -8,7 +8,7 @@ use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use bellwire_core::{
     catalogue::{EventType, EventTypes},
-    event::PrincipalId,
+    event::{Origin, PrincipalId, Via},
     id::WorkspaceId,
     license::{Amount, CreditSource},
     permission::BuiltInRole,
@@ -141,7 +141,14 @@ async fn seed(app: &App, receiver: SocketAddr) -> Result<Cast, Error> {
 }
 
 fn person(workspace: WorkspaceId, principal: PrincipalId, name: &str, role: BuiltInRole) -> Actor {
-    Actor { workspace, principal, name: name.to_owned(), permissions: role.permissions() }
+    Actor {
+        workspace,
+        principal,
+        name: name.to_owned(),
+        permissions: role.permissions(),
+        secret: None,
+        origin: Origin::via(Via::CommandLine),
+    }
 }
 
 /// Makes things happen until it is ended.

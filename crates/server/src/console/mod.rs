@@ -23,7 +23,7 @@ mod license;
 mod live;
 mod ownership;
 mod profile;
-mod replay;
+mod replays;
 mod reply;
 mod request;
 mod role;
@@ -31,6 +31,7 @@ mod role_choices;
 mod role_form;
 mod roles;
 mod secret;
+mod settings;
 mod table;
 mod user_roles;
 mod users;
@@ -79,12 +80,13 @@ fn routes() -> Routes<App> {
         .merge(role::routes())
         .merge(api_keys::routes())
         .merge(license::routes())
+        .merge(settings::routes())
         .merge(webhooks::routes())
         .merge(webhook::routes())
         .merge(secret::routes())
-        .merge(replay::routes())
         .merge(webhook_test::routes())
         .merge(deliveries::routes())
+        .merge(replays::routes())
         .merge(events::routes())
         .merge(live::routes())
         .merge(assets::routes())

@@ -31,7 +31,7 @@ pub(super) fn routes() -> Routes<App> {
 
 async fn secret_dialog(signed: Signed, Path(text): Path<String>) -> Answer {
     let webhook = id(&text)?;
-    let secret = webhooks::secret(&signed.app, &signed.actor, webhook).await?;
+    let secret = webhooks::reveal_secret(&signed.app, &signed.actor, webhook).await?;
     let return_to = signed.query.return_to(&own_page(&text));
     let dialog = SecretDialog {
         id: text,
@@ -78,7 +78,7 @@ async fn rotate(signed: Signed, Path(text): Path<String>, fields: Fields) -> Ans
 
 async fn key_pair_dialog(signed: Signed, Path(text): Path<String>) -> Answer {
     let webhook = managed(&signed, &text).await?;
-    let secret = webhooks::secret(&signed.app, &signed.actor, webhook.id).await?;
+    let secret = webhooks::secret_hint(&signed.app, &signed.actor, webhook.id).await?;
     let return_to = signed.query.return_to(&own_page(&text));
     let dialog = KeyPairDialog {
         id: text,

@@ -1,4 +1,4 @@
-//! One webhook: settings, health, history and deliveries, which are also files.
+//! One webhook: settings, health, history and deliveries, which are also files and can be replayed.
 
 use std::time::Duration;
 
@@ -13,19 +13,18 @@ use http::StatusCode;
 
 use super::{
     export::{self, Rows},
-    replay,
     reply::{self, Answer, Failure, moment},
     request::{Fields, Signed},
     table::{ROWS, Table, choices},
     view::{
-        Dialog, Section,
+        Dialog, Section, Toast,
         account::PageError,
         listing::Order,
-        parts::{LongUrl, Pager, thousands},
-        webhook::ShowPage,
+        parts::{Choice, LongUrl, Pager, thousands},
+        webhook::{ReplayDialog, ShowPage},
     },
     webhook_form,
-    webhooks::id,
+    webhooks::{beneath, id, managed},
     words,
 };
 use crate::{
@@ -37,19 +36,26 @@ use crate::{
         webhooks::Status,
     },
     error::Error,
-    ops::{deliveries, overview, webhooks},
+    ops::{
+        deliveries, overview,
+        replays::{self, NewReplay},
+        webhooks,
+    },
     routes::{Routes, get},
 };
 
 pub(super) fn routes() -> Routes<App> {
-    Routes::new().route("/webhooks/{id}/deliveries.csv", get(csv)).route("/webhooks/{id}/deliveries.json", get(json))
+    Routes::new()
+        .route("/webhooks/{id}/replay", get(replay_dialog).post(replay))
+        .route("/webhooks/{id}/deliveries.csv", get(csv))
+        .route("/webhooks/{id}/deliveries.json", get(json))
 }
 
 /// Entries of the status history that are shown: the newest.
 const HISTORY: u32 = 50;
 
 /// Spans of time that lists and replays offer.
-pub(super) const SPANS: [(&str, &str, u64); 4] = [
+const SPANS: [(&str, &str, u64); 4] = [
     ("1h", "Last hour", 1),
     ("24h", "Last 24 hours", 24),
     ("7d", "Last 7 days", 7 * 24),
@@ -57,7 +63,7 @@ pub(super) const SPANS: [(&str, &str, u64); 4] = [
 ];
 
 /// The span of this name.
-pub(super) fn span(key: &str) -> Option<Duration> {
+fn span(key: &str) -> Option<Duration> {
     SPANS.into_iter().find(|(name, ..)| *name == key).map(|(_, _, hours)| Duration::from_hours(hours))
 }
 
@@ -110,7 +116,7 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
     let history = webhooks::status_changes(app, actor, webhook, history).await?.data;
     let recent = overview::recent(app, actor, webhook, words::picture_since(now)).await?;
     let held = if it.status == Status::Inactive { webhooks::held_count(app, actor, webhook).await? } else { 0 };
-    let secret = if can_manage { Some(webhooks::secret(app, actor, webhook).await?) } else { None };
+    let secret = if can_manage { Some(webhooks::secret_hint(app, actor, webhook).await?) } else { None };
     let public_key = secret.as_ref().and_then(|secret| secret.public_key.clone());
     let list = &table.list;
     let states = State::ALL.map(|state| (state.as_str(), words::delivery_state(state).word()));
@@ -130,12 +136,12 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
         event_types: it.event_types.iter().map(|it| it.as_str().to_owned()).collect(),
         headers: webhook_form::masked(&it.headers),
         rate_limit: it.rate_limit.map(|limit| format!("{} per second", thousands(limit))),
-        secret_ends: secret.as_ref().map(|secret| ends(&secret.secret)).unwrap_or_default(),
+        secret_ends: secret.as_ref().map(|secret| secret.ends.clone()).unwrap_or_default(),
         rotating_until: secret.and_then(|secret| secret.old_secret_until).map(moment),
         public_key,
         health: words::health(&recent, now),
+        replay: super::replays::newest(&signed, webhook).await?,
         history: history.iter().map(words::status_change).collect(),
-        replay: replay::latest(&signed, webhook).await?,
         states: choices("All states", states, list.filter("state")),
         types: choices("All event types", types, list.filter("type")),
         times: choices("Any time", SPANS.map(|(key, title, _)| (key, title)), list.filter("since")),
@@ -201,15 +207,37 @@ async fn csv(signed: Signed, Path(text): Path<String>) -> Answer {
     Ok(export::csv(&format!("deliveries-{text}"), columns, cells))
 }
 
-/// The last four characters.
-fn ends(secret: &str) -> String {
-    let from = secret.char_indices().rev().nth(3).map_or(0, |(at, _)| at);
-    secret[from..].to_owned()
-}
-
 /// Where the dialogs of a webhook come back to: its own page, unless they were opened elsewhere.
 pub(super) fn own_page(text: &str) -> String {
     format!("/webhooks/{text}")
+}
+
+async fn replay_dialog(signed: Signed, Path(text): Path<String>) -> Answer {
+    let webhook = managed(&signed, &text).await?;
+    let return_to = signed.query.return_to(&own_page(&text));
+    let since = SPANS.map(|(key, title, _)| Choice::new(key, format!("the {}", title.to_lowercase()), key == "24h"));
+    let dialog =
+        ReplayDialog { id: text, url: webhook.url.to_string(), since: since.into(), return_to: return_to.clone() };
+    signed.dialog(StatusCode::OK, &dialog, &return_to, beneath).await
+}
+
+async fn replay(signed: Signed, Path(text): Path<String>, fields: Fields) -> Answer {
+    let done = match span(fields.text("since")) {
+        Some(span) => {
+            let since = signed.app.clock.now().saturating_sub(span);
+            let new = NewReplay { since, until: None, state: State::Failed, event_type: None };
+            replays::create(&signed.app, &signed.actor, id(&text)?, new).await
+        }
+        None => Err(Error::invalid("since", "must be one of the offered times")),
+    };
+    reply::back(&fields.return_to(&own_page(&text)), done, |replay| {
+        Toast::success(match replay.total {
+            0 => "Nothing failed in that time.".to_owned(),
+            1 => "1 delivery is sent again.".to_owned(),
+            replays::MAX_TOTAL => format!("{} deliveries or more are sent again.", thousands(replays::MAX_TOTAL)),
+            total => format!("{} deliveries are sent again.", thousands(total)),
+        })
+    })
 }
 
 #[cfg(test)]
@@ -244,11 +272,5 @@ mod tests {
             (last.text().as_str(), last.previous.as_deref(), last.next),
             ("51–53", Some("/webhooks/wh_1"), None)
         );
-    }
-
-    #[test]
-    fn a_secret_shows_its_end_only() {
-        assert_eq!(ends("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), "LaSw");
-        assert_eq!(ends("abc"), "abc");
     }
 }

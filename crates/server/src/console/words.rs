@@ -9,8 +9,9 @@ use std::time::Duration;
 use bellwire_core::{
     catalogue::{ActorType, EventType, EventTypes},
     delivery::{self, Health, State, is_success},
-    event::{EventActor, PrincipalKind},
+    event::{EventActor, Origin, PrincipalKind, Via},
     json,
+    retry::Schedule,
     time::Timestamp,
 };
 use http::StatusCode;
@@ -21,6 +22,7 @@ use super::{
     reply::moment,
     view::{
         deliveries::{Attempt, DeliveryRow, DeliveryState, Exchange},
+        events::OriginView,
         parts::{Choice, LongUrl, Who, WhoKind, thousands},
         webhook::StatusChange,
         webhooks::{ActorChip, Evidence, LastError, Reason, WebhookStatus},
@@ -75,6 +77,14 @@ pub(super) fn length(duration: Duration) -> String {
     let (size, name) = UNITS.into_iter().find(|(size, _)| seconds >= *size).unwrap_or((1, "second"));
     let count = (seconds + size / 2) / size;
     format!("{} {name}{}", thousands(count), if count == 1 { "" } else { "s" })
+}
+
+/// Waits before attempts: "at once, then after 5 seconds, 5 minutes, 30 minutes".
+pub(super) fn schedule(schedule: &Schedule) -> String {
+    let waits: Vec<String> = schedule.waits().iter().skip(1).map(|wait| length(*wait)).collect();
+    let first = schedule.waits().first().filter(|wait| !wait.is_zero());
+    let first = first.map_or_else(|| "at once".to_owned(), |wait| format!("after {}", length(*wait)));
+    if waits.is_empty() { first } else { format!("{first}, then after {}", waits.join(", ")) }
 }
 
 /// `503 Service Unavailable`; a code without a name stays a number.
@@ -261,6 +271,40 @@ pub(super) fn object(data: &str) -> String {
         (None, _) if data.get("license_id").is_some() => "License".to_owned(),
         (None, _) => data.get("message").and_then(|text| text.as_str()).unwrap_or("–").to_owned(),
     }
+}
+
+/// The id of what an event is about.
+pub(super) fn object_id(data: &str) -> Option<String> {
+    let data: serde_json::Value = serde_json::from_str(data).ok()?;
+    Some(data.get("object")?.get("id")?.as_str()?.to_owned())
+}
+
+/// The name of the thing with this id, wherever in an event's data it is.
+pub(super) fn named(data: &str, id: &str) -> Option<String> {
+    fn search<'a>(value: &'a serde_json::Value, id: &str) -> Option<&'a str> {
+        if value.get("id").and_then(|it| it.as_str()) == Some(id) {
+            return ["name", "email", "url", "plan"].into_iter().find_map(|key| value.get(key)?.as_str());
+        }
+        match value {
+            serde_json::Value::Object(fields) => fields.values().find_map(|value| search(value, id)),
+            serde_json::Value::Array(values) => values.iter().find_map(|value| search(value, id)),
+            _ => None,
+        }
+    }
+    search(&serde_json::from_str(data).ok()?, id).map(str::to_owned)
+}
+
+/// How an event came about.
+pub(super) fn origin(origin: &Origin) -> OriginView {
+    let way = match origin.via {
+        Via::Console => "Console",
+        Via::Api => "API",
+        Via::CommandLine => "Command line",
+        Via::System => "Bellwire itself",
+    };
+    let text =
+        origin.address.map_or_else(|| way.to_owned(), |address| format!("{way}, from {}", address.to_canonical()));
+    OriginView { text, api_key: origin.api_key_id.map(|id| id.to_string()) }
 }
 
 /// The title of an event type; one of another version of the catalogue keeps its name.

@@ -3,12 +3,14 @@
 //! Sending again takes nothing away: the automatic tries that were still to come stay, and are made if the resend fails.
 
 use bellwire_core::{
+    catalogue::EventType,
     id::{self, DeliveryId, WebhookId, WorkspaceId},
     permission::Permission,
     sign,
     webhook_url::WebhookUrl,
 };
 use serde::Serialize;
+use serde_json::json;
 use std::{collections::BTreeSet, ops::Deref, time::Duration};
 use tokio::sync::broadcast::error::RecvError;
 
@@ -156,12 +158,17 @@ pub async fn signed(app: &App, actor: &Actor, id: DeliveryId) -> Result<SignedRe
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Conflict`] with `webhook_inactive` or `webhook_deleted`.
 pub async fn resend(app: &App, actor: &Actor, id: DeliveryId) -> Result<Delivery, Error> {
-    let delivery = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+    let delivery = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             let missing = Error::not_found::<id::Delivery>;
             let record = db::deliveries::get(tx.conn, tx.workspace, id).await?.ok_or_else(missing)?;
             must_be_active(record.webhook_status)?;
-            db::deliveries::resend(tx.conn, &[(id, record.delivery.state)], tx.now).await?;
+            if db::deliveries::resend(tx.conn, &[(id, record.delivery.state)], tx.now).await? == 0 {
+                tx.unchanged();
+            } else if let Some(found) = db::webhooks::get(tx.conn, tx.workspace, record.delivery.webhook_id).await? {
+                let data = json!({"object": found.webhook, "delivery_id": id});
+                tx.record(EventType::WEBHOOK_DELIVERY_RESENT, &data)?;
+            }
             Ok(db::deliveries::get(tx.conn, tx.workspace, id).await?.ok_or_else(missing)?.delivery)
         })
     })

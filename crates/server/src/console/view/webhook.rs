@@ -6,6 +6,7 @@ use super::deliveries::DeliveryRow;
 use super::health::Health;
 use super::listing::Listing;
 use super::parts::{Choice, Field, LongUrl, Moment, Pager, Who};
+use super::replays::ReplayLine;
 use super::webhooks::{ActorChip, Evidence, WebhookStatus};
 use super::{Chrome, DialogView, Page};
 
@@ -37,10 +38,10 @@ pub(crate) struct ShowPage {
     /// The public key of `v1a` signatures, when the webhook has them and the reader may see it.
     pub(crate) public_key: Option<String>,
     pub(crate) health: Health,
+    /// The newest replay, while there is something to tell of it.
+    pub(crate) replay: Option<ReplayLine>,
     /// Newest first.
     pub(crate) history: Vec<StatusChange>,
-    /// How far the newest replay is.
-    pub(crate) replay: Option<ReplayProgress>,
     /// The deliveries, filtered by `state`, `type` and `since`.
     pub(crate) list: Listing,
     pub(crate) states: Vec<Choice>,
@@ -60,18 +61,6 @@ impl ShowPage {
     pub(crate) fn back(&self) -> String {
         format!("?return_to={}", self.list.path())
     }
-}
-
-/// How far a replay is.
-#[derive(Debug, Clone)]
-pub(crate) struct ReplayProgress {
-    pub(crate) id: String,
-    pub(crate) sentence: String,
-    /// Deliveries.
-    pub(crate) looked_at: i64,
-    /// At least as many.
-    pub(crate) total: i64,
-    pub(crate) is_over: bool,
 }
 
 /// One line of the status history.

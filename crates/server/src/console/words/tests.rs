@@ -102,6 +102,41 @@ fn every_event_of_the_catalogue_says_what_it_is_about() {
 }
 
 #[test]
+fn a_schedule_reads_as_a_sentence() {
+    let say = |text: &str| schedule(&text.parse().unwrap());
+    assert_eq!(say("0s,5s,5m,24h"), "at once, then after 5 seconds, 5 minutes, 1 day");
+    assert_eq!((say("0s"), say("1m")), ("at once".to_owned(), "after 1 minute".to_owned()));
+}
+
+#[test]
+fn things_are_named_wherever_they_are() {
+    let data = r#"{"object":{"id":"role_1","name":"Admin"},"principals":[{"id":"usr_1","name":"Bo"},{"id":"wh_1","url":"https://a.b/"}]}"#;
+    assert_eq!(object_id(data).as_deref(), Some("role_1"));
+    let name = |id| named(data, id);
+    assert_eq!((name("role_1").as_deref(), name("usr_1").as_deref()), (Some("Admin"), Some("Bo")));
+    assert_eq!((name("wh_1").as_deref(), name("usr_2")), (Some("https://a.b/"), None));
+    assert_eq!((object_id("no JSON"), named("[]", "x")), (None, None));
+}
+
+#[test]
+fn where_an_event_came_from_is_said() {
+    let address = Some("::ffff:192.0.2.1".parse().unwrap());
+    assert_eq!(origin(&Origin::console(address)).text, "Console, from 192.0.2.1");
+    assert_eq!(origin(&Origin::via(Via::System)).text, "Bellwire itself");
+    let key: bellwire_core::id::ApiKeyId = "key_01kjsesxm0f0jr6ad9518fdn9s".parse().unwrap();
+    let by_key = origin(&Origin { api_key_id: Some(key), ..Origin::via(Via::Api) });
+    assert_eq!((by_key.text.as_str(), by_key.api_key), ("API", Some(key.to_string())));
+}
+
+#[test]
+fn what_is_left_behind_is_counted() {
+    let owned = |webhooks, groups| heritage("They own", Owned { webhooks, groups }, "you");
+    assert_eq!(owned(0, 0), "They own no webhooks and no groups.");
+    assert_eq!(owned(1, 0), "They own 1 webhook: this stays and goes to you.");
+    assert_eq!(owned(1_200, 1), "They own 1,200 webhooks and 1 group: these stay and go to you.");
+}
+
+#[test]
 fn types_have_titles() {
     assert_eq!(type_title("user.blocked"), "User blocked");
     assert_eq!(type_title("order.paid"), "order.paid");

@@ -1,6 +1,7 @@
 //! Looking at deliveries and events, and sending them again.
 
 use bellwire_core::{
+    catalogue::ActorType,
     delivery::{Reason, State},
     id::DeliveryId,
 };
@@ -163,9 +164,9 @@ async fn the_feed_filters_and_pages() {
         };
         let any = event_views::Wanted::default;
         assert_eq!(find(any()).await, [8, 7, 6, 5, 4, 3, 2, 1]);
-        let of = event_views::Wanted { event_type: Some("license.issued".to_owned()), ..any() };
+        let of = event_views::Wanted { event_types: Some(EventType::LICENSE_ISSUED.into()), ..any() };
         assert_eq!(find(of).await, [3, 2, 1]);
-        let of = event_views::Wanted { actor_type: Some(bellwire_core::catalogue::ActorType::Users), ..any() };
+        let of = event_views::Wanted { event_types: Some(ActorType::Users.types().collect()), ..any() };
         assert_eq!(find(of).await, [8, 7, 6, 5, 4]);
         let by = event_views::Wanted { actor_id: Some("erp_1".to_owned()), ..any() };
         assert_eq!(find(by).await, [8]);

@@ -52,7 +52,7 @@ async fn a_new_webhook_is_active_and_its_secrets_are_sealed() {
         assert!(!shown.to_string().contains("s3cret") && !shown.to_string().contains("whsec"));
         assert!(matches!(&drain(&mut world)[..], [Signal::Changed(id)] if *id == made.id));
 
-        let view = ops::webhooks::secret(&world.app, &world.owner, made.id).await.unwrap();
+        let view = ops::webhooks::reveal_secret(&world.app, &world.owner, made.id).await.unwrap();
         assert_eq!((view.secret.as_str(), view.old_secret_until, view.public_key), (secret.as_str(), None, None));
         let target = target(&world, made.id).await.unwrap();
         assert_eq!((target.rate_limit, target.workspace), (Some(50), world.owner.workspace));
@@ -109,7 +109,7 @@ async fn nobody_reaches_into_another_workspace_or_beyond_their_role() {
             assert_eq!(code(ops::webhooks::delete(app, actor, id).await), expected);
             assert_eq!(code(ops::webhooks::activate(app, actor, id, Missed::Send).await), expected);
             assert_eq!(code(ops::webhooks::deactivate(app, actor, id, why("")).await), expected);
-            assert_eq!(code(ops::webhooks::secret(app, actor, id).await), expected);
+            assert_eq!(code(ops::webhooks::reveal_secret(app, actor, id).await), expected);
             assert_eq!(code(ops::webhooks::rotate_secret(app, actor, id, 0).await), expected);
             assert_eq!(code(ops::webhooks::test(app, actor, id, NewTest::default()).await), expected);
             assert_eq!(code(ops::webhooks::held_count(app, actor, id).await), expected);
@@ -157,7 +157,7 @@ async fn modifying_changes_what_is_sent_from_then_on() {
         assert_eq!((modified.health, modified.failing_since, modified.failing_attempts), (Health::Unknown, None, 0));
         assert_eq!((modified.headers.as_slice(), modified.rate_limit), (&["x-a".to_owned()][..], Some(5)));
         assert_eq!(modified.description, "for the CRM");
-        let view = ops::webhooks::secret(&world.app, &world.owner, id).await.unwrap();
+        let view = ops::webhooks::reveal_secret(&world.app, &world.owner, id).await.unwrap();
         assert!(view.public_key.unwrap().starts_with("whpk_"));
         assert!(ops::webhooks::open(&world.app, &target(&world, id).await.unwrap()).unwrap().seed.is_some());
 
@@ -169,7 +169,7 @@ async fn modifying_changes_what_is_sent_from_then_on() {
         };
         let modified = ops::webhooks::update(&world.app, &world.owner, id, patch).await.unwrap();
         assert_eq!((modified.headers.len(), modified.rate_limit), (0, None));
-        assert_eq!(ops::webhooks::secret(&world.app, &world.owner, id).await.unwrap().public_key, None);
+        assert_eq!(ops::webhooks::reveal_secret(&world.app, &world.owner, id).await.unwrap().public_key, None);
         let forbidden = WebhookPatch { url: Some("http://192.168.0.1/".parse().unwrap()), ..WebhookPatch::default() };
         assert_eq!(code(ops::webhooks::update(&world.app, &world.owner, id, forbidden).await), "invalid");
     }
@@ -273,7 +273,7 @@ async fn it_is_turned_off_once_and_the_others_are_told() {
         };
         let turn_off = async || -> bool {
             let evidence = Some(evidence.clone());
-            let system = bellwire_core::event::EventActor::system();
+            let system = bellwire_core::event::By::system();
             let done = ops::journal::transact(&world.app, world.owner.workspace, system, false, move |tx| {
                 Box::pin(async move {
                     let message = "All attempts failed for 5 days.";
@@ -291,7 +291,7 @@ async fn it_is_turned_off_once_and_the_others_are_told() {
         let request = PageRequest::new(None, None, db::event_views::BySequence, true).unwrap();
         let events = ops::events::list(&world.app, &world.owner, db::event_views::Wanted::default(), request);
         let events = events.await.unwrap().data;
-        assert_eq!((events.len(), events[0].event_type.as_str()), (1, "webhook.deactivated"));
+        assert_eq!((events.len(), events[0].event_type.as_str()), (3, "webhook.deactivated"), "two were created");
         let data: Json = serde_json::from_str(events[0].data.get()).unwrap();
         let schema = EventType::WEBHOOK_DEACTIVATED.entry().data_schema();
         let required: Vec<_> = schema["properties"]["object"]["required"].as_array().unwrap().iter().collect();
@@ -348,7 +348,7 @@ async fn both_secrets_sign_for_a_while() {
         let (old, old_until) = opened.old_secret.unwrap();
         assert_eq!((old.reveal(), old_until, opened.secret.reveal()), (first, until, rotated.secret));
         world.app.clock.advance(Duration::from_hours(1));
-        let view = ops::webhooks::secret(&world.app, &world.owner, made.id).await.unwrap();
+        let view = ops::webhooks::reveal_secret(&world.app, &world.owner, made.id).await.unwrap();
         assert_eq!(view.old_secret_until, None);
         let at_once = ops::webhooks::rotate_secret(&world.app, &world.owner, made.id, 0).await.unwrap();
         assert_eq!(at_once.old_secret_until, None);

@@ -28,7 +28,7 @@ document.addEventListener("submit", (event) => {
 });
 document.addEventListener("change", (event) => {
   const { target } = event;
-  if (target.matches("form[data-swap] select")) target.form.requestSubmit();
+  if (target.matches("form[data-swap] :is(select, [type=date])")) target.form.requestSubmit();
   if (target.matches("select[data-replaces]")) replacePart(target);
   const group = target.closest("fieldset:has([data-all])");
   if (!group) return;

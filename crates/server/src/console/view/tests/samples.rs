@@ -5,10 +5,11 @@ use super::super::listing::{Listing, Order};
 use super::super::parts::*;
 use super::super::webhooks::*;
 use super::super::{Chrome, Dialog, NavItem, Page, Section, Theme, Toast, WorkspaceChoice};
-use super::super::{api_keys, events, groups, invites, license, ownership, roles, users, webhooks};
+use super::super::{api_keys, events, groups, invites, license, ownership, roles, settings, users, webhooks};
 use askama::Template;
 
 mod api_key_pages;
+mod event_pages;
 mod group_pages;
 mod licenses;
 mod people;
@@ -16,7 +17,6 @@ mod roles_and_ownership;
 mod webhook_pages;
 use people::*;
 use roles_and_ownership::*;
-use webhook_pages::{BODY, deliveries};
 
 /// Every page and dialog by a name of its own.
 pub(super) fn samples() -> Vec<(&'static str, String)> {
@@ -50,8 +50,6 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
     for (name, reason) in reasons() {
         add(name, reason.render());
     }
-    add("events", events_list().render());
-    add("event", event_page().render());
     add("users", users_list().render());
     let name = || "Ann Lee".to_owned();
     let return_to = || "/users".to_owned();
@@ -122,7 +120,13 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
         invites::DeleteDialog { id: "inv_1".into(), email, return_to: "/invites".into() }.render(),
     );
 
-    let pages = [webhook_pages::samples(), group_pages::samples(), api_key_pages::samples(), licenses::samples()];
+    let pages = [
+        webhook_pages::samples(),
+        event_pages::samples(),
+        group_pages::samples(),
+        api_key_pages::samples(),
+        licenses::samples(),
+    ];
     for (name, html) in pages.into_iter().flatten() {
         add(name, html);
     }
@@ -353,44 +357,6 @@ fn reasons() -> Vec<(&'static str, ReasonDialog)> {
         ("reason-still-active", ReasonDialog { reason: active, ..failing.clone() }),
         ("reason-failing", failing),
     ]
-}
-
-fn event(sequence: u64, event_type: &str, object: &str, actor: Who) -> events::EventRow {
-    let id = format!("evt_{sequence}");
-    events::EventRow { id, sequence, at: today(), event_type: event_type.into(), actor, object: object.into() }
-}
-
-fn event_rows() -> Vec<events::EventRow> {
-    vec![
-        event(1042, "user.blocked", "Bo Chen", Who::user("Ann Lee")),
-        event(1041, "state_changes.threshold_reached", "80 % of 10,000 used", Who::system()),
-        event(1040, "api_key.secret_rotated", "Terraform", Who::api_key("Rotation job")),
-    ]
-}
-
-fn events_list() -> events::ListPage {
-    events::ListPage {
-        page: Page::new("Events", Theme::System),
-        chrome: chrome(Some(Section::Events)),
-        list: Listing::new("/events", &[("actor_type", "users")], "sequence", Order::Descending, true),
-        actor_types: choices(&[("", "All actor types"), ("users", "Users")]),
-        types: choices(&[("", "All event types"), ("user.blocked", "user.blocked")]),
-        rows: event_rows(),
-        pager: Pager { first: 1, last: 3, total: Some(3), ..Pager::default() },
-    }
-}
-
-fn event_page() -> events::ShowPage {
-    let mut rows = event_rows();
-    events::ShowPage {
-        page: Page::new("User blocked", Theme::System),
-        chrome: chrome(Some(Section::Events)),
-        event: rows.remove(0),
-        type_title: "User blocked".into(),
-        body: BODY.into(),
-        related: rows,
-        deliveries: deliveries(),
-    }
 }
 
 /// Key, title, description, and the types with their titles.

@@ -4,10 +4,7 @@ use super::*;
 use crate::console::view::{
     deliveries::{Attempt, CurlDialog, DeliveryPage, DeliveryRow, DeliveryState, Exchange, NextAttempt},
     health::{Health, Hour},
-    webhook::{
-        self, KeyPairDialog, ReplayDialog, ReplayProgress, RotateDialog, SecretDialog, StatusChange, TestDialog,
-        TestResult,
-    },
+    webhook::{self, KeyPairDialog, ReplayDialog, RotateDialog, SecretDialog, StatusChange, TestDialog, TestResult},
 };
 
 pub(super) fn samples() -> Vec<(&'static str, askama::Result<String>)> {
@@ -98,11 +95,11 @@ fn webhook_page() -> webhook::ShowPage {
         rotating_until: Some(at("2026-11-24T09:00:00Z", "24 Nov 2026, 09:00")),
         public_key: Some("whpk_6vJ1Yx9pQm0d3m0hV1mXyqGm9mVw0n2g4Q0l3l5mN0c=".into()),
         health: health(),
-        replay: Some(ReplayProgress {
-            id: "rpl_1".into(),
-            sentence: "Replay: 400 of 1,284 deliveries looked at, 398 sent again.".into(),
-            looked_at: 400,
-            total: 1284,
+        replay: Some(crate::console::view::replays::ReplayLine {
+            id: "rpl_01kjw16mm0em4ry1jygtts6an2".to_owned(),
+            text: "Replay: 1,200 of 12,000 deliveries are on their way again.".to_owned(),
+            looked_at: 1_200,
+            total: 12_000,
             is_over: false,
         }),
         history: vec![
