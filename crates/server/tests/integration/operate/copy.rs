@@ -8,9 +8,15 @@ use crate::support::{client::Client, postgres::fresh_database, receiver::Receive
 /// What a workspace shows of itself.
 async fn shown(client: &Client, webhook: &str) -> Vec<Value> {
     let mut all = Vec::new();
-    for path in
-        ["webhooks", &format!("webhooks/{webhook}/secret"), "users", "api-keys", "roles", "license", "events?limit=200"]
-    {
+    for path in [
+        "webhooks",
+        &format!("webhooks/{webhook}/secret"),
+        "users",
+        "api-keys",
+        "roles",
+        "license",
+        "events?type=user.blocked&limit=200",
+    ] {
         let (status, mut value) = client.request("GET", &format!("/api/v1/{path}"), &Value::Null).await.unwrap();
         assert_eq!(status, 200, "{path}: {value}");
         // What changes by asking with a key, and by trying deliveries again.
