@@ -5,18 +5,13 @@ use serde_json::{Value, json};
 use super::{Machine, number, signal};
 use crate::support::{client::Client, postgres::fresh_database, receiver::Receiver};
 
+/// Whoever looks at a secret makes an event: only those that the test published are compared.
+const EVENTS: &str = "events?limit=200&type=user.blocked";
+
 /// What a workspace shows of itself.
 async fn shown(client: &Client, webhook: &str) -> Vec<Value> {
     let mut all = Vec::new();
-    for path in [
-        "webhooks",
-        &format!("webhooks/{webhook}/secret"),
-        "users",
-        "api-keys",
-        "roles",
-        "license",
-        "events?type=user.blocked&limit=200",
-    ] {
+    for path in ["webhooks", &format!("webhooks/{webhook}/secret"), "users", "api-keys", "roles", "license", EVENTS] {
         let (status, mut value) = client.request("GET", &format!("/api/v1/{path}"), &Value::Null).await.unwrap();
         assert_eq!(status, 200, "{path}: {value}");
         // What changes by asking with a key, and by trying deliveries again.

@@ -97,7 +97,7 @@ async fn what_happens_is_counted() {
     for exported in told {
         for (what, value) in [
             ("bellwire_ready", 1.0),
-            // Two webhooks were created, and an event was published.
+            // The creation of both webhooks too.
             ("bellwire_events_accepted_total", 3.0),
             ("bellwire_attempts_total{cause=\"2xx\"}", 1.0),
             ("bellwire_attempts_total{cause=\"5xx\"}", 2.0),
