@@ -10,3 +10,4 @@ mod architecture;
 mod console;
 mod ground;
 mod kill_nine;
+mod matrix;
