@@ -23,7 +23,10 @@ use crate::{
         page::{Page, PageRequest},
         principals::PrincipalStatus,
     },
-    ops::{self, api_keys::NewApiKey},
+    ops::{
+        self,
+        api_keys::{ApiKeyPatch, NewApiKey},
+    },
 };
 
 pub(super) fn routes() -> Vec<UtoipaMethodRouter<App>> {
@@ -129,7 +132,8 @@ async fn update(
     PathId(id): PathId<ApiKeyId>,
     Json(patch): Json<UpdateApiKey>,
 ) -> ApiResult<Answer<ApiKey>> {
-    Ok(Answer(ops::api_keys::update(&app, &actor, id, patch.name).await?))
+    let patch = ApiKeyPatch { name: Some(patch.name), ..ApiKeyPatch::default() };
+    Ok(Answer(ops::api_keys::update(&app, &actor, id, patch).await?))
 }
 
 /// Delete an API key

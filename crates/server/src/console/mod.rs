@@ -4,11 +4,12 @@
 //! [`request::Signed`], asks `ops` for what it shows or changes, fills a struct of [`view`] and is answered through
 //! [`reply`]. Handlers decide nothing about the account: who may do what, and what is valid, `ops` says.
 //!
-//! What always holds: every change is a POST that ends on a redirect, so that loading a page again repeats nothing; a
-//! refused dialog comes back with status 422 and what was typed (never passwords); every dialog has a URL of its own,
+//! What always holds: every change is a POST that ends on a redirect, so that loading a page again repeats nothing (but for the
+//! one answer that shows an API key's new secret, which must be in no address and in no cookie); a refused dialog comes back with status 422 and what was typed (never passwords); every dialog has a URL of its own,
 //! which shows it over its list when it is opened without the script; what a reader may not do is not shown, and is
 //! refused all the same when asked for; no page contains a secret that nobody asked for, no log line contains one at all.
 
+mod api_keys;
 mod assets;
 mod auth;
 mod cookies;
@@ -24,6 +25,7 @@ mod profile;
 mod reply;
 mod request;
 mod role;
+mod role_choices;
 mod role_form;
 mod roles;
 mod table;
@@ -71,6 +73,7 @@ fn routes() -> Routes<App> {
         .merge(groups::routes())
         .merge(roles::routes())
         .merge(role::routes())
+        .merge(api_keys::routes())
         .merge(license::routes())
         .merge(webhooks::routes())
         .merge(webhook::routes())

@@ -255,6 +255,7 @@ const fn needs(section: Section) -> Permission {
         Section::Invites => Permission::InvitesManage,
         Section::Groups => Permission::GroupsView,
         Section::Roles => Permission::RolesView,
+        Section::ApiKeys => Permission::ApiKeysView,
         Section::License => Permission::LicenseView,
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::Path;
 use bellwire_core::{
+    event::PrincipalId,
     id::UserId,
     permission::Permission,
     text::{Name, Reason},
@@ -20,6 +21,7 @@ use super::{
         parts::Field,
         users::{BlockDialog, LeaveDialog, ListPage, ProfileDialog, RemoveDialog, UserActions, UserRow},
     },
+    words,
 };
 use crate::{
     app::App,
@@ -30,7 +32,7 @@ use crate::{
         users::{User, UserFilter, UserSort},
     },
     error::{Error, FieldError},
-    ops::{ownership, roles, users},
+    ops::{ownership, principals, roles, users},
     routes::{Routes, get, post},
 };
 
@@ -185,7 +187,9 @@ async fn remove_dialog(signed: Signed, Path(id): Path<String>) -> Answer {
     signed.actor.require(Permission::UsersManage)?;
     let user = named(&signed, &id).await?;
     let return_to = signed.query.return_to(PATH);
-    let dialog = RemoveDialog { id, name: user.name.clone(), return_to: return_to.clone() };
+    let owned = principals::owned(&signed.app, &signed.actor, PrincipalId::User(user.id)).await?;
+    let heritage = words::heritage("They own", owned, "you");
+    let dialog = RemoveDialog { id, name: user.name.clone(), heritage, return_to: return_to.clone() };
     signed.dialog(StatusCode::OK, &dialog, &return_to, page).await
 }
 
@@ -196,18 +200,23 @@ async fn remove(signed: Signed, Path(id): Path<String>, form: Fields) -> Answer 
 }
 
 async fn leave_dialog(signed: Signed) -> Answer {
-    let dialog = LeaveDialog { workspace: signed.workspace_name().to_owned(), error: None, return_to: PATH.to_owned() };
-    signed.dialog(StatusCode::OK, &dialog, PATH, page).await
+    ask_to_leave(signed, None).await
+}
+
+async fn ask_to_leave(signed: Signed, error: Option<String>) -> Answer {
+    let owned = principals::owned(&signed.app, &signed.actor, signed.actor.principal).await?;
+    let heritage = words::heritage("You own", owned, "the owner who joined first");
+    let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let workspace = signed.workspace_name().to_owned();
+    let dialog = LeaveDialog { workspace, heritage, error, return_to: PATH.to_owned() };
+    signed.dialog(status, &dialog, PATH, page).await
 }
 
 async fn leave(signed: Signed) -> Answer {
     let workspace = signed.workspace_name().to_owned();
     match users::leave(&signed.app, &signed.actor).await {
         Ok(()) => Ok(see_other_with("/workspaces", Toast::success(format!("You left {workspace}.")))),
-        Err(error @ Error::Conflict { .. }) => {
-            let dialog = LeaveDialog { workspace, error: Some(reply::sentence(&error)), return_to: PATH.to_owned() };
-            signed.dialog(StatusCode::UNPROCESSABLE_ENTITY, &dialog, PATH, page).await
-        }
+        Err(error @ Error::Conflict { .. }) => ask_to_leave(signed, Some(reply::sentence(&error))).await,
         Err(error) => Err(error.into()),
     }
 }

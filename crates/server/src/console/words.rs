@@ -25,6 +25,7 @@ use super::{
 use crate::db::{
     attempts,
     deliveries::{Delivery, LastAttempt},
+    principals::Owned,
     recent::Recent,
     status_changes::{self, Status, StatusCode as Code, StatusReason},
 };
@@ -96,6 +97,19 @@ fn last_answer(last: &LastAttempt) -> String {
         (None, Some(error)) => error.trim_end_matches('.').to_owned(),
         (None, None) => "No answer".to_owned(),
     }
+}
+
+/// What becomes of what somebody owns who goes: "They own 2 webhooks and 1 group: these stay and go to you."
+pub(super) fn heritage(owner: &str, owned: Owned, heir: &str) -> String {
+    let counted = |count: u64, noun| format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" });
+    let what = match (owned.webhooks, owned.groups) {
+        (0, 0) => return format!("{owner} no webhooks and no groups."),
+        (webhooks, 0) => counted(webhooks, "webhook"),
+        (0, groups) => counted(groups, "group"),
+        (webhooks, groups) => format!("{} and {}", counted(webhooks, "webhook"), counted(groups, "group")),
+    };
+    let rest = if owned.webhooks + owned.groups == 1 { "this stays and goes" } else { "these stay and go" };
+    format!("{owner} {what}: {rest} to {heir}.")
 }
 
 /// Stands where the URL of a deleted webhook would.

@@ -3,7 +3,7 @@
 use bellwire_core::{
     event::EventActor,
     id::{ApiKeyId, WorkspaceId},
-    permission::Permissions,
+    permission::{BuiltInRole, Permissions},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,13 @@ pub struct ApiKey {
     pub updated_at: Timestamp,
     /// When it was used last, to the minute; null if never.
     pub last_used_at: Option<Timestamp>,
+}
+
+impl ApiKey {
+    /// Whether the key holds the role Owner.
+    pub fn is_owner(&self) -> bool {
+        self.roles.iter().any(|role| role.name == BuiltInRole::Owner.name())
+    }
 }
 
 /// By what API keys are sorted.

@@ -209,6 +209,35 @@ pub async fn rename_owned(
     Ok(())
 }
 
+/// What a principal owns: whoever it belongs to next is told so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owned {
+    /// Webhooks that are not deleted.
+    pub webhooks: u64,
+    /// Groups.
+    pub groups: u64,
+}
+
+impl Owned {
+    /// Whether there is nothing.
+    pub const fn is_nothing(self) -> bool {
+        self.webhooks == 0 && self.groups == 0
+    }
+}
+
+/// Counts what a principal owns.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn owned(conn: &mut Conn, workspace: WorkspaceId, principal: PrincipalId) -> Result<Owned, DbError> {
+    let sql = "SELECT \
+               (SELECT COUNT(*) FROM webhooks WHERE owner_id = $2 AND workspace_id = $1 AND deleted_at IS NULL) AS webhooks, \
+               (SELECT COUNT(*) FROM groups WHERE owner_id = $2 AND workspace_id = $1) AS groups";
+    let row = conn.query_one(sql, &[workspace.into(), principal.to_string().into()]).await?;
+    let count = |column| Ok::<_, DbError>(u64::try_from(row.get::<i64>(column)?).unwrap_or(0));
+    Ok(Owned { webhooks: count("webhooks")?, groups: count("groups")? })
+}
+
 /// Gives the webhooks of a principal that goes away to another one.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! A secret is `bw_`, 256 random bits in base64url (43 characters) and six hexadecimal characters of a checksum: scanners of public
 //! repositories recognise it, and what was mistyped or made up is refused without asking the database. It is shown once; stored
-//! is its hash.
+//! is its hash. The form is described in `docs/api-keys.md`, for those who look for leaks.
 
 use std::{
     collections::HashMap,
@@ -51,6 +51,17 @@ pub struct NewApiKey {
     pub name: Name,
     /// Its roles; Member when nothing is said.
     pub role_ids: Option<Vec<RoleId>>,
+}
+
+/// What is changed of an API key; the rest stays.
+#[derive(Clone, Debug, Default)]
+pub struct ApiKeyPatch {
+    /// Another name.
+    pub name: Option<Name>,
+    /// Roles that it gets. What it holds already changes nothing.
+    pub give: Vec<RoleId>,
+    /// Roles that it loses. What it doesn't hold changes nothing.
+    pub take: Vec<RoleId>,
 }
 
 fn new_secret(random: &Randomness) -> String {
@@ -223,28 +234,42 @@ fn hint(secret: &str) -> String {
     secret.get(secret.len().saturating_sub(4)..).unwrap_or_default().to_owned()
 }
 
-/// Gives an API key another name.
+/// Changes what is given, all or nothing. The events share one `correlation_id`.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`]
-pub async fn update(app: &App, actor: &Actor, id: ApiKeyId, name: Name) -> Result<ApiKey, Error> {
+/// [`Error::NotFound`]; [`Error::Forbidden`], for roles also without `roles.manage` and when they allow what whoever asks may not do;
+/// [`Error::Invalid`] for `role_ids` when they are too many.
+pub async fn update(app: &App, actor: &Actor, id: ApiKeyId, patch: ApiKeyPatch) -> Result<ApiKey, Error> {
+    let asking = actor.clone();
+    let swaps = !patch.give.is_empty() || !patch.take.is_empty();
     let key = change(app, actor, Some(Permission::ApiKeysManage), move |tx| {
         Box::pin(async move {
             db::workspaces::lock(tx.conn, tx.workspace).await?;
             let before = find(tx, id).await?;
-            if before.name == name.as_str() {
-                tx.unchanged();
-                return Ok(before);
+            let principal = PrincipalId::ApiKey(id);
+            let renamed = patch.name.filter(|name| name.as_str() != before.name);
+            if swaps {
+                authority::require_all(
+                    authority::permissions(tx, &asking).await?,
+                    [Permission::RolesManage].into_iter().collect(),
+                )?;
+                tx.correlate();
             }
-            db::api_keys::rename(tx.conn, tx.workspace, id, name.as_str(), tx.now).await?;
-            db::principals::rename_owned(tx.conn, tx.workspace, PrincipalId::ApiKey(id), name.as_str()).await?;
-            let key = find(tx, id).await?;
-            tx.record(EventType::API_KEY_UPDATED, &json!({"object": key, "previous": {"name": before.name}}))?;
-            Ok(key)
+            if let Some(name) = &renamed {
+                db::api_keys::rename(tx.conn, tx.workspace, id, name.as_str(), tx.now).await?;
+                db::principals::rename_owned(tx.conn, tx.workspace, principal, name.as_str()).await?;
+                let key = find(tx, id).await?;
+                tx.record(EventType::API_KEY_UPDATED, &json!({"object": key, "previous": {"name": before.name}}))?;
+            }
+            let swapped = roles::swap(tx, &asking, principal, &patch.give, &patch.take).await?;
+            if renamed.is_none() && !swapped {
+                tx.unchanged();
+            }
+            find(tx, id).await
         })
     })
     .await?;
-    for topic in ["api_keys", "groups"] {
+    for topic in ["api_keys", "groups", "roles", "webhooks"] {
         app.changed(actor.workspace, topic);
     }
     Ok(key)

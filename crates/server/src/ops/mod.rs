@@ -17,6 +17,7 @@ pub mod journal;
 pub mod license;
 pub mod overview;
 pub mod ownership;
+pub mod principals;
 pub mod publish;
 pub mod roles;
 pub mod setup;

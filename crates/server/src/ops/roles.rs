@@ -381,7 +381,7 @@ pub async fn unassign(app: &App, actor: &Actor, role: RoleId, principal: Princip
 /// `correlation_id`.
 ///
 /// # Errors
-/// As [`assign`] and [`unassign`]; [`Error::Invalid`] for `roles` when they are too many.
+/// As [`assign`] and [`unassign`]; [`Error::Invalid`] for `role_ids` when they are too many.
 pub async fn exchange(
     app: &App,
     actor: &Actor,
@@ -389,26 +389,13 @@ pub async fn exchange(
     give: Vec<RoleId>,
     take: Vec<RoleId>,
 ) -> Result<String, Error> {
-    if give.len().max(take.len()) > AT_ONCE {
-        return Err(Error::invalid("roles", format!("at most {AT_ONCE} roles can be given or taken at once")));
-    }
     let asking = actor.clone();
     let name = change(app, actor, Some(Permission::RolesManage), move |tx| {
         Box::pin(async move {
             db::workspaces::lock(tx.conn, tx.workspace).await?;
             tx.correlate();
             let name = name_of(tx, principal).await?;
-            let mut touched = false;
-            for role in give {
-                let (role, name) = given(tx, &asking, role, principal).await?;
-                touched |= authority::give_role(tx, principal, &name, &role).await?;
-            }
-            for role in take {
-                touched |= taken(tx, &asking, role, principal).await?.1;
-            }
-            if touched {
-                db::roles::touch(tx.conn, tx.workspace, principal, tx.now).await?;
-            } else {
+            if !swap(tx, &asking, principal, &give, &take).await? {
                 tx.unchanged();
             }
             Ok(name)
@@ -417,6 +404,31 @@ pub async fn exchange(
     .await?;
     changed(app, actor);
     Ok(name)
+}
+
+/// Gives and takes roles inside a transaction with the workspace locked. Returns whether anything changed.
+pub(super) async fn swap(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    principal: PrincipalId,
+    give: &[RoleId],
+    take: &[RoleId],
+) -> Result<bool, Error> {
+    if give.len().max(take.len()) > AT_ONCE {
+        return Err(Error::invalid("role_ids", format!("at most {AT_ONCE} roles can be given or taken at once")));
+    }
+    let mut touched = false;
+    for role in give {
+        let (role, name) = given(tx, actor, *role, principal).await?;
+        touched |= authority::give_role(tx, principal, &name, &role).await?;
+    }
+    for role in take {
+        touched |= taken(tx, actor, *role, principal).await?.1;
+    }
+    if touched {
+        db::roles::touch(tx.conn, tx.workspace, principal, tx.now).await?;
+    }
+    Ok(touched)
 }
 
 /// Takes a role and tells whether it was held. A workspace keeps an owner.

@@ -1,6 +1,7 @@
 //! The static files of the console, compiled in, and the version that their addresses carry.
 //!
-//! They are served under `/static/` with a year of caching: the address changes with the content.
+//! They are served under `/static/` with a year of caching: the address changes with the content. The stylesheet and the
+//! script are written in parts, one subject a file, and joined when this is compiled, in the order that stands here.
 
 /// A file under `/static/`.
 #[derive(Debug, Clone, Copy)]
@@ -11,8 +12,44 @@ pub(crate) struct Asset {
     pub(crate) bytes: &'static [u8],
 }
 
-const CSS: &[u8] = include_bytes!("../static/console.css");
-const JS: &[u8] = include_bytes!("../static/console.js");
+const CSS: &[u8] = concat!(
+    include_str!("../static/css/tokens.css"),
+    include_str!("../static/css/base.css"),
+    include_str!("../static/css/layout.css"),
+    include_str!("../static/css/plain.css"),
+    include_str!("../static/css/buttons.css"),
+    include_str!("../static/css/menus.css"),
+    include_str!("../static/css/messages.css"),
+    include_str!("../static/css/status.css"),
+    include_str!("../static/css/names.css"),
+    include_str!("../static/css/forms.css"),
+    include_str!("../static/css/tables.css"),
+    include_str!("../static/css/dialogs.css"),
+    include_str!("../static/css/texts.css"),
+    include_str!("../static/css/charts.css"),
+    include_str!("../static/css/webhooks.css"),
+    include_str!("../static/css/choices.css"),
+    include_str!("../static/css/roles.css"),
+    include_str!("../static/css/license.css"),
+    include_str!("../static/css/deliveries.css"),
+    include_str!("../static/css/narrow.css"),
+    include_str!("../static/css/contrast.css"),
+    include_str!("../static/css/print.css"),
+)
+.as_bytes();
+const JS: &[u8] = concat!(
+    include_str!("../static/js/base.js"),
+    include_str!("../static/js/times.js"),
+    include_str!("../static/js/messages.js"),
+    include_str!("../static/js/pages.js"),
+    include_str!("../static/js/dialogs.js"),
+    include_str!("../static/js/sending.js"),
+    include_str!("../static/js/event_types.js"),
+    include_str!("../static/js/copying.js"),
+    include_str!("../static/js/live.js"),
+    include_str!("../static/js/wiring.js"),
+)
+.as_bytes();
 const ICON: &[u8] = include_bytes!("../static/icon.svg");
 
 /// Everything under `/static/`.

@@ -10,6 +10,7 @@
 //! needs no exception.
 
 pub(crate) mod account;
+pub(crate) mod api_keys;
 pub(crate) mod assets;
 pub(crate) mod deliveries;
 pub(crate) mod events;
@@ -185,13 +186,22 @@ pub(crate) enum Section {
     Invites,
     Groups,
     Roles,
+    ApiKeys,
     License,
 }
 
 impl Section {
     /// Every section, in the order of the navigation.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Webhooks, Self::Events, Self::Users, Self::Invites, Self::Groups, Self::Roles, Self::License];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Webhooks,
+        Self::Events,
+        Self::Users,
+        Self::Invites,
+        Self::Groups,
+        Self::Roles,
+        Self::ApiKeys,
+        Self::License,
+    ];
 
     /// Path, name and icon.
     const fn parts(self) -> (&'static str, &'static str, &'static str) {
@@ -202,6 +212,7 @@ impl Section {
             Self::Invites => ("/invites", "Invites", "mail"),
             Self::Groups => ("/groups", "Groups", "group"),
             Self::Roles => ("/roles", "Roles", "shield"),
+            Self::ApiKeys => ("/api-keys", "API Keys", "key"),
             Self::License => ("/license", "License", "gauge"),
         }
     }

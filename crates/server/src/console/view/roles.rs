@@ -207,3 +207,17 @@ pub(crate) struct Candidate {
     pub(crate) holds: bool,
     pub(crate) chosen: bool,
 }
+
+/// One role as a checkbox, of somebody who holds it or could.
+#[derive(Debug, Clone)]
+pub(crate) struct RoleChoice {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) is_owner: bool,
+    pub(crate) chosen: bool,
+    /// Whether it is held now: what is sent is what changed since.
+    pub(crate) held: bool,
+    /// Why the reader may neither give nor take it.
+    pub(crate) locked: Option<String>,
+}

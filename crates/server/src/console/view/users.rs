@@ -5,6 +5,7 @@ use askama::Template;
 use super::listing::Listing;
 use super::ownership::Offered;
 use super::parts::{Choice, Field, Moment, Pager};
+use super::roles::RoleChoice;
 use super::{Chrome, DialogView, Page};
 
 /// `GET /users`
@@ -94,6 +95,8 @@ impl DialogView for BlockDialog {}
 pub(crate) struct RemoveDialog {
     pub(crate) id: String,
     pub(crate) name: String,
+    /// What they own and who gets it, in a sentence.
+    pub(crate) heritage: String,
     pub(crate) return_to: String,
 }
 
@@ -110,27 +113,21 @@ pub(crate) struct RolesDialog {
     pub(crate) return_to: String,
 }
 
-impl DialogView for RolesDialog {}
-
-/// One role as a checkbox.
-#[derive(Debug, Clone)]
-pub(crate) struct RoleChoice {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) description: String,
-    pub(crate) is_owner: bool,
-    pub(crate) chosen: bool,
-    /// Whether the user holds it: what is sent is what changed since.
-    pub(crate) held: bool,
-    /// Why the reader may neither give nor take it.
-    pub(crate) locked: Option<String>,
+impl RolesDialog {
+    fn legend(&self) -> String {
+        format!("Roles of {}", self.name)
+    }
 }
+
+impl DialogView for RolesDialog {}
 
 /// `GET /users/leave`
 #[derive(Debug, Clone, Template)]
 #[template(path = "users/leave_dialog.html")]
 pub(crate) struct LeaveDialog {
     pub(crate) workspace: String,
+    /// What the reader owns and who gets it, in a sentence.
+    pub(crate) heritage: String,
     /// Why leaving is not possible, for example for the only owner.
     pub(crate) error: Option<String>,
     pub(crate) return_to: String,

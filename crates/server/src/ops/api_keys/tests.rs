@@ -17,6 +17,8 @@ fn secrets_are_recognised_by_their_form() {
     let secret = new_secret(&Randomness::seeded(1));
     assert_eq!(secret.len(), 52);
     assert!(is_well_formed(&secret));
+    // The example of docs/api-keys.md, whose checksum was made with sha256sum.
+    assert!(is_well_formed("bw_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh86797ce"));
     let mut typo = secret.clone().into_bytes();
     typo[10] = if typo[10] == b'a' { b'b' } else { b'a' };
     assert!(!is_well_formed(&String::from_utf8(typo).unwrap()));
@@ -98,7 +100,7 @@ async fn renaming_and_rotating() {
         let app = &world.app;
         let (key, old) = world.key("Sync", "Member").await;
         let (id, hook) = (id_of(&key), world.webhook_of(&key).await);
-        let name = || Name::parse("Billing").unwrap();
+        let name = || ApiKeyPatch { name: Some(Name::parse("Billing").unwrap()), ..ApiKeyPatch::default() };
         let renamed = update(app, &world.owner, id, name()).await.unwrap();
         let event = world.only("api_key.updated").await;
         assert_eq!(event.data, json!({"object": renamed, "previous": {"name": "Sync"}}));
@@ -114,6 +116,63 @@ async fn renaming_and_rotating() {
         let bob = world.user("bob@example.com", "Bob", "Admin").await;
         let automation = id_of(&authenticate(app, &world.api_key).await.unwrap());
         assert_eq!(code(rotate(app, &bob, automation).await), "forbidden", "its secret would make Bob an owner");
+    }
+}
+
+#[tokio::test]
+async fn a_name_and_roles_change_together_or_not_at_all() {
+    for world in World::each().await {
+        let app = &world.app;
+        let (key, _) = world.key("Sync", "Member").await;
+        let id = id_of(&key);
+        let [owner, admin, member] =
+            [world.role("Owner").await.id, world.role("Admin").await.id, world.role("Member").await.id];
+        let patch = |give: Vec<RoleId>, take: Vec<RoleId>| ApiKeyPatch {
+            name: Some(Name::parse("Billing").unwrap()),
+            give,
+            take,
+        };
+        let bob = world.user("bob@example.com", "Bob", "Admin").await;
+        assert_eq!(code(update(app, &bob, id, patch(vec![owner], Vec::new())).await), "forbidden");
+        assert_eq!(get(app, &bob, id).await.unwrap().name, "Sync");
+        world.news().await;
+
+        let changed = update(app, &bob, id, patch(vec![admin, member], vec![member])).await.unwrap();
+        assert_eq!(
+            (changed.name.as_str(), changed.roles.len(), changed.roles[0].name.as_str()),
+            ("Billing", 1, "Admin")
+        );
+        let seen = world.news().await;
+        let types: Vec<&str> = seen.iter().map(|event| event.event_type.as_str()).collect();
+        assert_eq!(types, ["api_key.updated", "role.assigned", "role.unassigned"]);
+        assert!(seen[0].correlation.is_some() && seen.iter().all(|event| event.correlation == seen[0].correlation));
+
+        update(app, &bob, id, patch(vec![admin], vec![member])).await.unwrap();
+        assert!(world.news().await.is_empty(), "nothing changed");
+        let many = std::iter::repeat_with(|| app.random.id(app.clock.now())).take(51).collect();
+        assert_eq!(fields(update(app, &bob, id, patch(many, Vec::new())).await), ["role_ids"]);
+    }
+}
+
+#[tokio::test]
+async fn what_a_key_owns_is_counted_and_handed_over() {
+    for world in World::each().await {
+        let app = &world.app;
+        let (key, _) = world.key("Sync", "Admin").await;
+        let owned = async || crate::ops::principals::owned(app, &world.owner, key.principal).await.unwrap();
+        assert!(owned().await.is_nothing());
+        world.webhook_of(&key).await;
+        world.webhook_of(&key).await;
+        let group = crate::ops::groups::NewGroup { name: Name::parse("Finance").unwrap(), owner: None };
+        crate::ops::groups::create(app, &key, group).await.unwrap();
+        let both = owned().await;
+        assert_eq!((both.webhooks, both.groups), (2, 1));
+        let member = world.user("eve@example.com", "Eve", "Member").await;
+        assert_eq!(code(crate::ops::principals::owned(app, &member, key.principal).await), "forbidden");
+        delete(app, &world.owner, id_of(&key)).await.unwrap();
+        assert!(owned().await.is_nothing());
+        let heirs = crate::ops::principals::owned(app, &world.owner, world.owner.principal).await.unwrap();
+        assert_eq!((heirs.webhooks, heirs.groups), (2, 1));
     }
 }
 
@@ -182,7 +241,7 @@ async fn api_keys_of_other_workspaces_are_not_there() {
         let foreign = id_of(&authenticate(app, &other.api_key).await.unwrap());
         let owner = &world.owner;
         assert_eq!(code(get(app, owner, foreign).await), "not_found");
-        assert_eq!(code(update(app, owner, foreign, Name::parse("X").unwrap()).await), "not_found");
+        assert_eq!(code(update(app, owner, foreign, ApiKeyPatch::default()).await), "not_found");
         assert_eq!(code(rotate(app, owner, foreign).await), "not_found");
         assert_eq!(code(block(app, owner, foreign, None).await), "not_found");
         assert_eq!(code(unblock(app, owner, foreign).await), "not_found");

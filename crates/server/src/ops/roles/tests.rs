@@ -323,7 +323,7 @@ async fn several_roles_change_hands_at_once() {
         assert_eq!(code(exchange(app, owner, ann, vec![member], vec![own]).await), "last_owner");
         assert!(world.news().await.is_empty(), "nothing half done");
         let many = vec![member; AT_ONCE + 1];
-        assert_eq!(fields(exchange(app, owner, ann, many, vec![]).await), ["roles"]);
+        assert_eq!(fields(exchange(app, owner, ann, many, vec![]).await), ["role_ids"]);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What people do, from the first click to the last.
 
+mod api_keys;
 mod groups;
 mod license;
 mod roles;

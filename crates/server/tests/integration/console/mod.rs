@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what fails says so")]
 
+mod api_keys;
 mod browser;
 mod cookies;
 mod guard;

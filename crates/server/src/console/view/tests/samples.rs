@@ -8,9 +8,10 @@ use super::super::parts::*;
 use super::super::webhook::{ReplayDialog, RotateDialog, SecretDialog, StatusChange, TestDialog};
 use super::super::webhooks::*;
 use super::super::{Chrome, Dialog, NavItem, Page, Section, Theme, Toast, WorkspaceChoice};
-use super::super::{events, groups, invites, license, ownership, roles, users, webhook, webhooks};
+use super::super::{api_keys, events, groups, invites, license, ownership, roles, users, webhook, webhooks};
 use askama::Template;
 
+mod api_key_pages;
 mod group_pages;
 mod licenses;
 mod people;
@@ -80,7 +81,16 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
         users::BlockDialog { id: "usr_1".into(), name: name(), reason: Field::default(), return_to: return_to() }
             .render(),
     );
-    add("dialog-remove", users::RemoveDialog { id: "usr_1".into(), name: name(), return_to: return_to() }.render());
+    add(
+        "dialog-remove",
+        users::RemoveDialog {
+            id: "usr_1".into(),
+            name: name(),
+            heritage: "They own 1 webhook: this stays and goes to you.".into(),
+            return_to: return_to(),
+        }
+        .render(),
+    );
     let workspace = || "Northwind".to_owned();
     add(
         "dialog-offer",
@@ -101,7 +111,16 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
         add(name, roles::DeleteDialog { id, name: "Auditor".into(), used_by, by_invites, return_to }.render());
     }
     let error = Some("You are the owner. Make somebody else the owner first.".to_owned());
-    add("dialog-leave", users::LeaveDialog { workspace: workspace(), error, return_to: return_to() }.render());
+    add(
+        "dialog-leave",
+        users::LeaveDialog {
+            workspace: workspace(),
+            heritage: "You own no webhooks and no groups.".into(),
+            error,
+            return_to: return_to(),
+        }
+        .render(),
+    );
     add("invites", invites_list().render());
     let mut no_invites = invites_list();
     no_invites.rows.clear();
@@ -113,7 +132,7 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
         invites::DeleteDialog { id: "inv_1".into(), email, return_to: "/invites".into() }.render(),
     );
 
-    for (name, html) in group_pages::samples().into_iter().chain(licenses::samples()) {
+    for (name, html) in group_pages::samples().into_iter().chain(api_key_pages::samples()).chain(licenses::samples()) {
         add(name, html);
     }
 

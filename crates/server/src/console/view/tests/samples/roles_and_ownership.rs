@@ -136,7 +136,7 @@ pub(super) fn give_dialog() -> roles::GiveDialog {
 }
 
 pub(super) fn roles_dialog() -> users::RolesDialog {
-    let role = |id: &str, name: &str, chosen, locked: Option<&str>| users::RoleChoice {
+    let role = |id: &str, name: &str, chosen, locked: Option<&str>| roles::RoleChoice {
         id: id.into(),
         name: name.into(),
         description: "What it is for".into(),

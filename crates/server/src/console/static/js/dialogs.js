@@ -1,0 +1,44 @@
+// Dialogs: fetched by their URL, shown over the page.
+let opener = ""; // the id of what opened the dialog: where the focus goes back to
+const settleDialog = (element) => {
+  settle(element);
+  for (const group of element.querySelectorAll("fieldset:has([data-all])")) count(group);
+  element.addEventListener("cancel", (event) => { event.preventDefault(); closeDialog(); });
+  element.addEventListener("pointerdown", (event) => { element.dataset.outside = event.target === element ? "yes" : ""; });
+  element.addEventListener("click", (event) => {
+    const keeps = element.dataset.changed || element.dataset.once !== undefined; // typed, or shown this once
+    if (event.target === element && element.dataset.outside && !keeps) closeDialog();
+  });
+  element.addEventListener("change", () => { element.dataset.changed = "yes"; });
+};
+const showDialog = (element) => {
+  dialog()?.remove();
+  element.removeAttribute("open");
+  if (!element.isConnected) document.body.append(element);
+  byId("shell")?.removeAttribute("inert");
+  element.showModal();
+  settleDialog(element);
+  const refused = element.querySelector("[aria-invalid=true], .field-error[tabindex]");
+  (refused ?? element.querySelector("[autofocus]") ?? element.querySelector(".dialog-foot .button"))?.focus();
+  if (refused) announce(element.querySelector(".field-error")?.textContent.trim() ?? "");
+};
+const closeDialog = () => {
+  const open = dialog();
+  if (!open) return;
+  const back = open.querySelector("[data-close]")?.getAttribute("href");
+  open.close();
+  open.remove();
+  // A dialog that was opened by its own URL leaves the page's URL behind.
+  if (back && location.pathname === open.dataset.url) history.replaceState(null, "", back);
+  (byId(opener) ?? byId("heading"))?.focus({ preventScroll: true });
+  if (missed) refresh();
+};
+const openDialog = async (url, from) => {
+  try {
+    const answer = await get(url, { "X-Dialog": "1" });
+    const element = parse(await answer.text()).querySelector("dialog");
+    if (!element || answer.redirected) { location.assign(answer.redirected ? answer.url : url); return; }
+    if (!from.closest("dialog")) opener = from.id;
+    showDialog(document.adoptNode(element));
+  } catch { fail(NO_ANSWER); }
+};
