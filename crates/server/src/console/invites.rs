@@ -112,7 +112,7 @@ async fn row(signed: &Signed, invite: &Invite) -> Result<InviteRow, Error> {
 
 /// The roles that the form offers: nobody can give what they don't have.
 async fn role_choices(signed: &Signed, chosen: impl Fn(&Role) -> bool) -> Result<Vec<Choice>, Error> {
-    let roles = roles::list(&signed.app, &signed.actor).await?;
+    let roles = roles::offered(&signed.app, &signed.actor).await?;
     let may_give = |role: &&Role| signed.actor.permissions.covers(role.permissions);
     Ok(roles.iter().filter(may_give).map(|role| Choice::new(role.id.to_string(), &role.name, chosen(role))).collect())
 }

@@ -1,9 +1,9 @@
 //! The table: every route, and what one needs for it. A route that isn't here fails the test.
 
 use bellwire_core::permission::Permission::{
-    self, ApiKeysManage, ApiKeysView, EventsPublish, EventsView, GroupsManage, GroupsView, InvitesManage, LicenseManage,
-    LicenseView, RolesManage, RolesView, UsageReport, UsersManage, UsersView, WebhooksManage, WebhooksView,
-    WorkspaceOwn,
+    self, ApiKeysManage, ApiKeysView, EventsPublish, EventsView, GroupsManage, GroupsView, InvitesManage,
+    LicenseManage, LicenseView, RolesManage, RolesView, UsageReport, UsersManage, UsersView, WebhooksManage,
+    WebhooksView, WorkspaceOwn,
 };
 
 /// A route.
@@ -12,8 +12,8 @@ pub(super) struct Row {
     pub(super) method: &'static str,
     pub(super) path: &'static str,
     pub(super) needs: Needs,
-    /// What is sent: JSON to the API, a form to the console. `{user}`, `{role}` (which allows what the row needs, and no more),
-    /// `{email}`, `{key}` and `{n}` (a number that is new each time) are filled in.
+    /// What is sent: JSON to the API, a form to the console. `{user}`, `{owner}`, `{role}` (which allows what the row needs, and no more),
+    /// `{email}` and `{n}` (a number that is new each time) are filled in.
     pub(super) body: &'static str,
 }
 
@@ -157,10 +157,10 @@ pub(super) const TABLE: &[Row] = &[
     row("GET", "/invites/{id}/delete", all(&[InvitesManage]), ""),
     row("POST", "/invites/{id}/delete", all(&[InvitesManage]), ""),
     row("GET", "/groups", all(&[GroupsView]), ""),
-    row("POST", "/groups", all(&[GroupsManage]), "name=Group+{n}"),
+    row("POST", "/groups", all(&[GroupsManage]), "name=Group+{n}&owner={owner}"),
     row("GET", "/groups/new", all(&[GroupsManage]), ""),
     row("GET", "/groups/{id}", all(&[GroupsView]), ""),
-    row("POST", "/groups/{id}", all(&[GroupsManage]), "name=Group+{n}"),
+    row("POST", "/groups/{id}", all(&[GroupsManage]), "name=Group+{n}&owner={owner}"),
     row("GET", "/groups/{id}/edit", all(&[GroupsManage, GroupsView]), ""),
     row("GET", "/groups/{id}/delete", all(&[GroupsManage, GroupsView]), ""),
     row("POST", "/groups/{id}/delete", all(&[GroupsManage]), ""),
@@ -179,6 +179,18 @@ pub(super) const TABLE: &[Row] = &[
     row("GET", "/roles/{id}/give", all(&[RolesManage, RolesView]), ""),
     row("POST", "/roles/{id}/give", all(&[RolesManage]), "principal={user}"),
     row("POST", "/roles/{id}/take", all(&[RolesManage]), "principal={user}"),
+    row("GET", "/api-keys", all(&[ApiKeysView]), ""),
+    row("POST", "/api-keys", all(&[ApiKeysManage]), "name=Key+{n}&roles={role}"),
+    row("GET", "/api-keys/new", all(&[ApiKeysManage]), ""),
+    row("POST", "/api-keys/{id}", all(&[ApiKeysManage]), "name=Key+{n}&roles={role}&held={role}"),
+    row("GET", "/api-keys/{id}/edit", all(&[ApiKeysManage, ApiKeysView]), ""),
+    row("GET", "/api-keys/{id}/rotate", all(&[ApiKeysManage, ApiKeysView]), ""),
+    row("POST", "/api-keys/{id}/rotate", all(&[ApiKeysManage]), ""),
+    row("GET", "/api-keys/{id}/block", all(&[ApiKeysManage, ApiKeysView]), ""),
+    row("POST", "/api-keys/{id}/block", all(&[ApiKeysManage]), "reason=R"),
+    row("POST", "/api-keys/{id}/unblock", all(&[ApiKeysManage]), ""),
+    row("GET", "/api-keys/{id}/delete", all(&[ApiKeysManage, ApiKeysView]), ""),
+    row("POST", "/api-keys/{id}/delete", all(&[ApiKeysManage]), ""),
     row("GET", "/license", all(&[LicenseView]), ""),
     row("GET", "/license/credit", all(&[LicenseManage]), ""),
     row("POST", "/license/credit", all(&[LicenseManage]), "amount=1&source=bonus&key=key{n}"),

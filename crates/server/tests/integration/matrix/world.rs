@@ -333,8 +333,10 @@ impl World {
             "users" => somebody,
             "workspaces" => self.acme.id.to_string(),
             "invites" => {
-                let roles = if role.is_empty() { vec![] } else { vec![role] };
-                let invite = json!({"email": format!("invited{}@example.com", self.number()), "role_ids": roles});
+                let mut invite = json!({"email": format!("invited{}@example.com", self.number())});
+                if !role.is_empty() {
+                    invite["role_ids"] = json!([role]);
+                }
                 let made = self.make_all("invites", invite).await;
                 let token = made["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
                 return Some(things.with("id", made["id"].as_str().unwrap()).with("token", token));
@@ -354,8 +356,7 @@ impl World {
                 role
             }
             "api-keys" => {
-                let roles = if role.is_empty() { vec![] } else { vec![role] };
-                self.make("api-keys", json!({"name": format!("Key {}", self.number()), "role_ids": roles})).await
+                self.make("api-keys", json!({"name": format!("Key {}", self.number()), "role_ids": [role]})).await
             }
             "ownership-offers" => {
                 let from = self.user(&self.acme, vec![self.built_in(&self.acme, "Owner").await]).await.to_string();
