@@ -155,21 +155,27 @@ pub const fn is_success(status: u16) -> bool {
 /// Why there was no whole answer. The text is a sentence for people; [`SendError::code`] is for programs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// The exchange was not over within its deadline.
-    #[error("The receiver did not answer in time.")]
-    Timeout,
-    /// No connection within its deadline.
-    #[error("The connection could not be made in time.")]
-    ConnectTimeout,
+    /// No answer had begun within the deadline of the exchange, which is this long.
+    #[error("There was no answer within {}.", seconds(.0))]
+    Timeout(Duration),
+    /// An answer had begun, and was not complete within the deadline of the exchange, which is this long.
+    #[error("The answer was not complete within {}.", seconds(.0))]
+    Unfinished(Duration),
+    /// No connection within its deadline, which is this long.
+    #[error("The connection could not be made within {}.", seconds(.0))]
+    ConnectTimeout(Duration),
     /// Nobody listens there.
     #[error("The receiver refused the connection.")]
     ConnectionRefused,
-    /// The connection was broken off, or there is no way to the receiver.
-    #[error("The connection was reset.")]
+    /// The receiver broke the connection off.
+    #[error("The receiver broke the connection off.")]
     ConnectionReset,
-    /// The host's name has no address, or the resolver did not answer.
-    #[error("The host's name could not be resolved.")]
-    DnsFailed,
+    /// No network leads to the receiver.
+    #[error("There is no way to the receiver: {0}.")]
+    Unreachable(String),
+    /// The host's name has no address, or the resolver did not answer; with the name and what is wrong.
+    #[error("The name {0} could not be resolved: {1}.")]
+    DnsFailed(String, String),
     /// The host is, or resolves to, an address that may not be called.
     #[error("The address may not be called: {0}.")]
     AddressForbidden(#[from] Forbidden),
@@ -180,7 +186,7 @@ pub enum SendError {
     #[error("The answer is not valid HTTP: {0}.")]
     ProtocolError(String),
     /// The receiver closed the connection before the answer was whole.
-    #[error("The receiver closed the connection before it had answered.")]
+    #[error("The receiver closed the connection before its answer was complete.")]
     ClosedEarly,
 }
 
@@ -188,17 +194,23 @@ impl SendError {
     /// The stable name of the error, as the API shows it and storage keeps it.
     pub const fn code(&self) -> &'static str {
         match self {
-            SendError::Timeout => "timeout",
-            SendError::ConnectTimeout => "connect_timeout",
+            SendError::Timeout(_) | SendError::Unfinished(_) => "timeout",
+            SendError::ConnectTimeout(_) => "connect_timeout",
             SendError::ConnectionRefused => "connection_refused",
             SendError::ConnectionReset => "connection_reset",
-            SendError::DnsFailed => "dns_failed",
+            SendError::Unreachable(_) => "unreachable",
+            SendError::DnsFailed(..) => "dns_failed",
             SendError::AddressForbidden(_) => "address_forbidden",
             SendError::TlsFailed(_) => "tls_failed",
             SendError::ProtocolError(_) => "protocol_error",
             SendError::ClosedEarly => "closed_early",
         }
     }
+}
+
+/// "15 s", "0.5 s".
+fn seconds(duration: &Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
 }
 
 /// What becomes of a delivery after an attempt.

@@ -68,6 +68,8 @@ kinds! {
     EventId = Event, "evt", "event";
     /// `dlv_…`
     DeliveryId = Delivery, "dlv", "delivery";
+    /// `rpl_…`
+    ReplayId = Replay, "rpl", "replay";
     /// `sch_…`
     StatusChangeId = StatusChange, "sch", "status change";
     /// `node_…`: a running process of Bellwire.

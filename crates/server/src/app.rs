@@ -17,6 +17,7 @@ use crate::{
     config::Config,
     crypt::MasterKey,
     db::Db,
+    metrics::Metrics,
     ops::{api_keys::Uses, license::usage::Reporting, publish::Publishing, sign_in::Throttle},
 };
 
@@ -57,9 +58,11 @@ pub struct Parts {
     pub sign_ins: Throttle,
     /// API keys whose use was written down in the last minute.
     pub key_uses: Uses,
+    /// What is counted.
+    pub metrics: Metrics,
     /// To the open pages.
     pub live: broadcast::Sender<LiveChange>,
-    stopping: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
 }
 
 impl Deref for App {
@@ -89,8 +92,9 @@ impl App {
             reporting: Reporting::default(),
             sign_ins: Throttle::default(),
             key_uses: Uses::default(),
+            metrics: Metrics::default(),
             live: broadcast::Sender::new(LIVE),
-            stopping: watch::Sender::new(false),
+            stage: watch::Sender::new(Stage::Serving),
             config,
             db,
             clock,
@@ -100,15 +104,25 @@ impl App {
         (app, signals)
     }
 
+    /// Says that this process wants no new clients: whoever asks whether it is ready sends them elsewhere.
+    pub fn leave(&self) {
+        self.stage.send_replace(Stage::Leaving);
+    }
+
+    /// Whether this process wants new clients.
+    pub fn is_serving(&self) -> bool {
+        *self.stage.borrow() == Stage::Serving
+    }
+
     /// Says that the process is about to end.
     pub fn stop(&self) {
-        self.stopping.send_replace(true);
+        self.stage.send_replace(Stage::Stopping);
     }
 
     /// Waits until the process is about to end: answers that would go on for ever end here.
     pub async fn stopped(&self) {
         // Fails only when the sender is gone, which `self` holds.
-        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
+        let _ = self.stage.subscribe().wait_for(|stage| *stage == Stage::Stopping).await;
     }
 
     /// Tells open pages of `workspace` that what `topic` lists has changed.
@@ -116,6 +130,15 @@ impl App {
         // Nobody may be looking.
         let _ = self.live.send(LiveChange { workspace, topic });
     }
+}
+
+/// Where a process is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Serving,
+    /// It still answers everything, but says that it is not ready.
+    Leaving,
+    Stopping,
 }
 
 /// Something that a page shows has changed.
@@ -140,6 +163,8 @@ pub enum Signal {
     Owed(Vec<Owed>),
     /// There are due deliveries in the database for these webhooks.
     Due(BTreeSet<WebhookId>),
+    /// A replay was begun.
+    Replay,
     /// This webhook was changed, switched or deleted: forget what is known about it.
     Changed(WebhookId),
 }
@@ -180,6 +205,11 @@ impl Wake {
     /// How many more deliveries fit into memory.
     pub fn room(&self) -> usize {
         self.room.available_permits()
+    }
+
+    /// There is no engine in this process: what is owed is due at once, for the engine of another one.
+    pub fn close(&self) {
+        self.room.close();
     }
 
     /// Tells the engine. Without an engine (a command that only writes) the sweep of the next one finds everything.

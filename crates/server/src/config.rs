@@ -35,6 +35,10 @@ pub struct Config {
     #[arg(long, env = "BELLWIRE_ALLOW_NETWORKS", value_delimiter = ',', value_parser = network, global = true)]
     pub allow_networks: Vec<IpNet>,
 
+    /// A file with certificate authorities (PEM) that receivers may have their certificates from, besides the public ones
+    #[arg(long, env = "BELLWIRE_EXTRA_CA_FILE", global = true)]
+    pub extra_ca_file: Option<PathBuf>,
+
     /// Waits before each attempt of a delivery, after the one before
     #[arg(long, env = "BELLWIRE_RETRY_SCHEDULE", default_value = "0s,5s,5m,30m,2h,5h,10h,14h,20h,24h", global = true)]
     pub retry_schedule: Schedule,
@@ -47,9 +51,27 @@ pub struct Config {
     #[arg(long, env = "BELLWIRE_RETENTION", default_value = "30d", value_parser = humantime::parse_duration, global = true)]
     pub retention: Duration,
 
+    /// How long to go on serving after SIGTERM, while /readyz already says no and load balancers turn away; at most 10s
+    #[arg(long, env = "BELLWIRE_DRAIN_DELAY", default_value = "5s", value_parser = drain_delay, global = true)]
+    pub drain_delay: Duration,
+
     /// What to log: a level such as info, or a filter such as bellwire=debug
     #[arg(long, env = "BELLWIRE_LOG", default_value = "info", global = true)]
     pub log: String,
+
+    /// How to log: text for people, json (an object a line) for programs
+    #[arg(long, env = "BELLWIRE_LOG_FORMAT", value_enum, default_value_t, global = true)]
+    pub log_format: LogFormat,
+}
+
+/// How to log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
 }
 
 impl Config {
@@ -79,6 +101,12 @@ fn public_url(text: &str) -> Result<String, String> {
         return Err("must look like https://hooks.example.com, without a path".to_owned());
     }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn drain_delay(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(10);
+    let delay = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if delay > LONGEST { Err("must be at most 10s".to_owned()) } else { Ok(delay) }
 }
 
 fn network(text: &str) -> Result<IpNet, String> {

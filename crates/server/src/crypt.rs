@@ -3,7 +3,10 @@
 //! Sealing is XChaCha20-Poly1305 under the master key with a random nonce; the additional data names the workspace, the
 //! table's field and the row, so that a sealed value copied to another row can't be opened there.
 
-use std::{io::Write, path::Path};
+use std::{
+    io::{Read, Write},
+    path::Path,
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chacha20poly1305::{
@@ -15,6 +18,8 @@ use sha2::{Digest, Sha256};
 use crate::clock::Randomness;
 
 const NONCE: usize = 24;
+/// More than any key file has.
+const MAX_FILE: u64 = 1024;
 
 /// The key that seals all others.
 #[derive(Clone)]
@@ -31,31 +36,42 @@ impl MasterKey {
         Self(XChaCha20Poly1305::new(&bytes.into()))
     }
 
-    /// Reads the key file, or makes it (mode 0600, synced) when there is none.
+    /// Reads the key file; nothing when there is none.
     ///
     /// # Errors
     /// With a sentence for the operator.
-    pub fn load_or_create(path: &Path, random: &Randomness) -> Result<Self, String> {
-        let say =
-            |what: &str, error: std::io::Error| format!("can't {what} the master key file {}: {error}", path.display());
-        match std::fs::read_to_string(path) {
-            Ok(text) => {
-                let bytes = URL_SAFE_NO_PAD.decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
-                bytes.map(Self::from_bytes).ok_or_else(|| format!("{} is not a master key file", path.display()))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let bytes: [u8; 32] = random.bytes();
-                let mut options = std::fs::OpenOptions::new();
-                options.write(true).create_new(true);
-                #[cfg(unix)]
-                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-                let mut file = options.open(path).map_err(|error| say("make", error))?;
-                let text = format!("{}\n", URL_SAFE_NO_PAD.encode(bytes));
-                file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| say("write", error))?;
-                Ok(Self::from_bytes(bytes))
-            }
-            Err(error) => Err(say("read", error)),
-        }
+    pub fn load(path: &Path) -> Result<Option<Self>, String> {
+        let file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(say("read", path, &error)),
+        };
+        let mut text = String::new();
+        file.take(MAX_FILE).read_to_string(&mut text).map_err(|error| say("read", path, &error))?;
+        let bytes = URL_SAFE_NO_PAD.decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
+        let key = bytes.map(Self::from_bytes);
+        key.ok_or_else(|| format!("{} is not a master key file", path.display())).map(Some)
+    }
+
+    /// Makes a new key and its file (mode 0600, synced).
+    ///
+    /// # Errors
+    /// With a sentence for the operator; also when there is such a file.
+    pub fn create(path: &Path, random: &Randomness) -> Result<Self, String> {
+        let bytes: [u8; 32] = random.bytes();
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).map_err(|error| say("make", path, &error))?;
+        let text = format!("{}\n", URL_SAFE_NO_PAD.encode(bytes));
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| sync_folder(path));
+        written.map_err(|error| {
+            // Half a file would be taken for a damaged key.
+            let _ = std::fs::remove_file(path);
+            say("write", path, &error)
+        })?;
+        Ok(Self::from_bytes(bytes))
     }
 
     /// Seals `secret` for one place: the same `place` opens it again.
@@ -76,6 +92,19 @@ impl MasterKey {
         let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| OpenError)?;
         self.0.decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: place.as_bytes() }).map_err(|_| OpenError)
     }
+}
+
+fn say(what: &str, path: &Path, error: &std::io::Error) -> String {
+    format!("can't {what} the master key file {}: {error}", path.display())
+}
+
+/// Makes the name of a file as durable as what is in it.
+///
+/// # Errors
+/// When the folder can't be synced.
+pub fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(folder)?.sync_all()
 }
 
 /// A random token of 256 bits as text that fits in a URL or cookie.
@@ -111,15 +140,17 @@ mod tests {
 
     #[test]
     fn makes_its_file_once() {
-        let folder = std::env::temp_dir().join(format!("bellwire-key-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("k.key");
-        let made = MasterKey::load_or_create(&path, &Randomness::from_system()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("k.key");
+        assert!(MasterKey::load(&path).unwrap().is_none());
+        let made = MasterKey::create(&path, &Randomness::from_system()).unwrap();
         let sealed = made.seal(&Randomness::seeded(1), "p", b"s");
-        let read = MasterKey::load_or_create(&path, &Randomness::from_system()).unwrap();
-        assert_eq!(read.open("p", &sealed).unwrap(), b"s");
+        assert_eq!(MasterKey::load(&path).unwrap().unwrap().open("p", &sealed).unwrap(), b"s");
+        assert!(MasterKey::create(&path, &Randomness::from_system()).is_err(), "it is never overwritten");
+        std::fs::write(folder.path().join("other"), "no key").unwrap();
+        let error = MasterKey::load(&folder.path().join("other")).err().unwrap();
+        assert!(error.ends_with("is not a master key file"), "{error}");
         #[cfg(unix)]
         assert_eq!(std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).unwrap()) & 0o777, 0o600);
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

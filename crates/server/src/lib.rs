@@ -14,6 +14,7 @@ pub mod crypt;
 pub mod db;
 pub mod delivery;
 pub mod error;
+pub mod metrics;
 pub mod ops;
 pub mod password;
 pub mod routes;

@@ -68,7 +68,9 @@ fn gone_turns_off_but_not_for_a_test() {
 
 #[test]
 fn a_failed_resend_changes_nothing_and_a_failed_test_is_not_tried_again() {
-    for outcome in [answer(500), busy(Duration::from_secs(1)), Outcome::Error(SendError::Timeout)] {
+    for outcome in
+        [answer(500), busy(Duration::from_secs(1)), Outcome::Error(SendError::Timeout(Duration::from_secs(15)))]
+    {
         for tries in [0, 5, 99] {
             assert_eq!(after(tries, Reason::Resend, &outcome), Next::Restore);
             assert_eq!(after(tries, Reason::Test, &outcome), Next::Failed);
@@ -95,27 +97,31 @@ fn words_round_trip() {
 fn errors_have_stable_codes_and_sentences() {
     let forbidden = AddressPolicy::default().permits("10.0.0.1".parse().unwrap()).unwrap_err();
     let errors = [
-        SendError::Timeout,
-        SendError::ConnectTimeout,
+        SendError::Timeout(Duration::from_secs(15)),
+        SendError::Unfinished(Duration::from_secs(15)),
+        SendError::ConnectTimeout(Duration::from_millis(500)),
         SendError::ConnectionRefused,
         SendError::ConnectionReset,
-        SendError::DnsFailed,
+        SendError::Unreachable("no route to host".to_owned()),
+        SendError::DnsFailed("nowhere.example".to_owned(), "it has no address".to_owned()),
         forbidden.into(),
-        SendError::TlsFailed("the certificate has expired".to_owned()),
+        SendError::TlsFailed("the certificate expired on 2026-01-31".to_owned()),
         SendError::ProtocolError("the header is too large".to_owned()),
         SendError::ClosedEarly,
     ];
     let lines: Vec<_> = errors.iter().map(|error| format!("{}: {error}", error.code())).collect();
     insta::assert_snapshot!(lines.join("\n"), @"
-    timeout: The receiver did not answer in time.
-    connect_timeout: The connection could not be made in time.
+    timeout: There was no answer within 15 s.
+    timeout: The answer was not complete within 15 s.
+    connect_timeout: The connection could not be made within 0.5 s.
     connection_refused: The receiver refused the connection.
-    connection_reset: The connection was reset.
-    dns_failed: The host's name could not be resolved.
+    connection_reset: The receiver broke the connection off.
+    unreachable: There is no way to the receiver: no route to host.
+    dns_failed: The name nowhere.example could not be resolved: it has no address.
     address_forbidden: The address may not be called: 10.0.0.1 is a private address (RFC 1918).
-    tls_failed: A secure connection could not be made: the certificate has expired.
+    tls_failed: A secure connection could not be made: the certificate expired on 2026-01-31.
     protocol_error: The answer is not valid HTTP: the header is too large.
-    closed_early: The receiver closed the connection before it had answered.
+    closed_early: The receiver closed the connection before its answer was complete.
     ");
 }
 
@@ -129,8 +135,8 @@ fn any_failure() -> impl Strategy<Value = Outcome> {
     let wish = prop::option::of((0..200_000_u64).prop_map(Duration::from_secs));
     prop_oneof![
         (status, wish).prop_map(|(status, retry_after)| Outcome::Answered { status, retry_after }),
-        Just(Outcome::Error(SendError::Timeout)),
-        Just(Outcome::Error(SendError::DnsFailed)),
+        Just(Outcome::Error(SendError::Timeout(Duration::from_secs(15)))),
+        Just(Outcome::Error(SendError::ConnectionReset)),
     ]
 }
 

@@ -18,22 +18,22 @@ mod health;
 mod invites;
 mod layers;
 mod license;
+mod metrics;
 pub mod openapi;
 mod ownership_offers;
 mod parameters;
 mod problem;
+mod replays;
 mod roles;
 mod users;
 mod webhooks;
-
-use std::sync::Arc;
 
 use axum::{Router, middleware};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use self::{
-    health::Requests,
+    metrics::Measured,
     problem::{ApiError, ApiResult},
 };
 use crate::{
@@ -43,19 +43,17 @@ use crate::{
 
 /// Everything under `/api`, and what machines ask: `/healthz`, `/readyz` and `/metrics`.
 pub fn router(app: &App) -> Router {
-    let requests = Arc::new(Requests::default());
-    routes(app, &requests)
+    routes(app)
         .into_router()
         .layer(middleware::from_fn(layers::time_limit))
         .layer(CatchPanicLayer::custom(layers::answer_panic))
-        .layer(middleware::from_fn_with_state(requests, health::count))
         .layer(middleware::from_fn_with_state(app.config.is_https(), layers::security_headers))
         .layer(TraceLayer::new_for_http())
         .with_state(app.clone())
 }
 
-/// What [`router`] answers, with what it counts.
-fn routes(app: &App, requests: &Arc<Requests>) -> Routes<App> {
+/// What [`router`] answers.
+fn routes(app: &App) -> Routes<App> {
     let document = openapi::document();
     let documents = docs::routes(&document).merge(openapi::routes(&document));
     let under_api = Routes::new()
@@ -69,12 +67,12 @@ fn routes(app: &App, requests: &Arc<Requests>) -> Routes<App> {
         .nest("/api", under_api)
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics).with_state((app.clone(), Arc::clone(requests))))
+        .route("/metrics", get(metrics::metrics).with_state((app.clone(), Measured::default())))
 }
 
 /// Everything that [`router`] answers.
 pub fn listed(app: &App) -> Vec<Route> {
-    routes(app, &Arc::default()).listed().to_vec()
+    routes(app).listed().to_vec()
 }
 
 /// All routes of `/api/v1`, with their description.
@@ -87,6 +85,7 @@ fn parts() -> Vec<UtoipaMethodRouter<App>> {
     [
         webhooks::routes(),
         deliveries::routes(),
+        replays::routes(),
         event_types::routes(),
         events::routes(),
         users::routes(),

@@ -25,12 +25,13 @@ use crate::{
     app::App,
     db::{
         page::{Page, PageRequest},
+        replays::Replay,
         status_changes::{self, StatusChange},
         webhooks::{Sort, StatusFilter, Wanted},
     },
     ops::{
         self,
-        deliveries::{Replay, Replayed},
+        replays::NewReplay,
         webhooks::{Missed, NewWebhook, SecretView, WebhookDetails, WebhookPatch},
     },
 };
@@ -398,7 +399,7 @@ struct ReplayDeliveries {
     /// Deliveries made before this time; now when not given.
     #[serde(default)]
     until: Option<Timestamp>,
-    /// Those that are `failed`, `cancelled` or `delivered`; `failed` when not given.
+    /// Those that are `failed`, `cancelled` (what was held, and then skipped) or `delivered`; `failed` when not given.
     #[serde(default)]
     state: Option<DeliveryState>,
     /// Only those of this type of event.
@@ -408,17 +409,17 @@ struct ReplayDeliveries {
 
 /// Send many deliveries of a webhook again
 ///
-/// Up to 100,000, oldest first.
+/// Oldest first, in the background: look at the replay to see how far it is.
 #[utoipa::path(post, path = "/webhooks/{id}/replay", operation_id = "replay_webhook", tag = "Webhooks",
     request_body = ReplayDeliveries, params(("id" = WebhookId, Path, description = "The webhook's id")),
-    responses((status = 202, description = "They are on their way", body = Replayed)))]
+    responses((status = 202, description = "They are on their way", body = Replay)))]
 async fn replay(
     State(app): State<App>,
     Caller(actor): Caller,
     PathId(id): PathId<WebhookId>,
     Json(what): Json<ReplayDeliveries>,
-) -> ApiResult<(StatusCode, Answer<Replayed>)> {
+) -> ApiResult<(StatusCode, Answer<Replay>)> {
     let state = what.state.unwrap_or(DeliveryState::Failed);
-    let replay = Replay { since: what.since, until: what.until, state, event_type: what.event_type };
-    Ok((StatusCode::ACCEPTED, Answer(ops::deliveries::replay(&app, &actor, id, replay).await?)))
+    let new = NewReplay { since: what.since, until: what.until, state, event_type: what.event_type };
+    Ok((StatusCode::ACCEPTED, Answer(ops::replays::create(&app, &actor, id, new).await?)))
 }

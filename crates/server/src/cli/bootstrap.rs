@@ -5,7 +5,8 @@ use std::io::{BufRead, Write};
 use bellwire_core::text::{Email, Name};
 use clap::Args;
 
-use crate::{app::App, error::Error, ops::setup, password::Password};
+use super::password;
+use crate::{app::App, error::Error, ops::setup};
 
 /// Make a workspace with an owner and an API key, and print their ids and the key as JSON
 #[derive(Args, Clone, Debug)]
@@ -27,19 +28,13 @@ pub struct Bootstrap {
     password_stdin: bool,
 }
 
-/// The longest line that is read: a password of 128 characters has at most 512 bytes.
-const LINE: u64 = 1024;
-
 /// Reads the password from `input` and prints the outcome to `output`.
 ///
 /// # Errors
 /// [`Error::Invalid`] for the password, and when the database fails or the output can't be written.
 pub async fn run(app: &App, args: Bootstrap, input: impl BufRead, mut output: impl Write) -> Result<(), Error> {
     let Bootstrap { workspace, owner_email, owner_name, password_stdin: _ } = args;
-    let mut line = String::new();
-    input.take(LINE).read_line(&mut line).map_err(|error| Error::invalid("password", error))?;
-    let password = Password::parse(line.trim_end_matches(['\r', '\n']));
-    let password = password.map_err(|error| Error::invalid("password", error))?;
+    let password = password::read(input)?;
     let made = setup::bootstrap(app, workspace, owner_email, owner_name, password).await?;
     writeln!(output, "{}", serde_json::to_string(&made)?).map_err(|error| Error::Internal(error.to_string()))
 }

@@ -1,6 +1,8 @@
-//! Environment variables: those that begin with `BELLWIRE_` must be settings.
+//! Settings: environment variables that begin with `BELLWIRE_` must be some, and what is wrong with one is said in a sentence.
 
-use std::{collections::BTreeSet, ffi::OsString};
+use std::{collections::BTreeSet, error::Error, ffi::OsString};
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What begins like this belongs to the project's own tests.
 const OF_TESTS: &str = "BELLWIRE_TEST_";
@@ -13,8 +15,8 @@ pub(super) fn check(
     command: &clap::Command,
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<(), String> {
-    let known: BTreeSet<String> = std::iter::once(command)
-        .chain(command.get_subcommands())
+    let known: BTreeSet<String> = with_subcommands(command)
+        .into_iter()
         .flat_map(clap::Command::get_arguments)
         .filter_map(clap::Arg::get_env)
         .map(|name| name.to_string_lossy().into_owned())
@@ -29,6 +31,37 @@ pub(super) fn check(
         return Err(format!("the environment variable {name} is not a setting{hint}"));
     }
     Ok(())
+}
+
+fn with_subcommands(command: &clap::Command) -> Vec<&clap::Command> {
+    std::iter::once(command).chain(command.get_subcommands().flat_map(with_subcommands)).collect()
+}
+
+/// The sentence about a setting whose value can't be used, whether it came as a flag or as a variable; nothing when the
+/// error is about something else.
+pub(super) fn wrong_setting(command: &clap::Command, error: &clap::Error) -> Option<String> {
+    if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
+        return None;
+    }
+    let said = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let flag = said(ContextKind::InvalidArg)?.split(' ').next()?;
+    let setting = with_subcommands(command)
+        .into_iter()
+        .flat_map(clap::Command::get_arguments)
+        .find(|argument| argument.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long)))?;
+    let variable = setting.get_env()?.to_string_lossy();
+    let why = match (error.source(), error.get(ContextKind::ValidValue)) {
+        (Some(source), _) => source.to_string(),
+        (None, Some(ContextValue::Strings(values))) => format!("must be {}", values.join(" or ")),
+        _ => "it is not valid".to_owned(),
+    };
+    // A value that may hold a password is not repeated.
+    let value = said(ContextKind::InvalidValue).filter(|_| !setting.is_hide_env_values_set());
+    let cannot = value.map_or_else(|| "can't be used".to_owned(), |value| format!("can't be {value:?}"));
+    Some(format!("the setting {flag} ({variable}) {cannot}: {why}"))
 }
 
 #[cfg(test)]

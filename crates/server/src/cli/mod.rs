@@ -4,11 +4,20 @@
 //! end the program at once, with a sentence that names it: a mistyped setting that is silently ignored is worse than a
 //! program that doesn't start.
 
+mod api_key;
+mod backup;
 pub mod bootstrap;
+mod copy;
 mod demo;
+mod doctor;
 mod environment;
+mod key;
 pub mod listen;
+mod migrate;
+mod open;
+mod password;
 pub mod serve;
+mod user;
 
 use std::{
     io::{IsTerminal, Write},
@@ -18,8 +27,9 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
-    clock::{Clock, Randomness},
-    config::Config,
+    clock::Clock,
+    config::{Config, LogFormat},
+    error::Error,
 };
 
 /// The Webhooks page of an account console, and everything that has to be true behind it
@@ -40,6 +50,23 @@ enum Command {
     Serve,
     /// Make a workspace, its owner and an API key, and print their ids and the key as JSON
     Bootstrap(bootstrap::Bootstrap),
+    /// Make an API key, and print it as JSON
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKey),
+    /// Give a person another password
+    #[command(subcommand)]
+    User(user::User),
+    /// Bring the database's tables up to date, or say what is missing
+    Migrate(migrate::Migrate),
+    /// Copy a SQLite database into a file, also while a server is at work
+    Backup(backup::Backup),
+    /// Copy everything into another database, which must be empty
+    Copy(copy::Copy),
+    /// Look at settings, key, database and machine, and say what to do
+    Doctor(doctor::Doctor),
+    /// Change the master key
+    #[command(subcommand)]
+    Key(key::Key),
     /// Receive webhooks on this machine, check and print them, and pass them on
     Listen(listen::Listen),
     /// Serve a workspace in which much happens, to look at
@@ -53,26 +80,21 @@ pub fn main() -> ExitCode {
     if let Err(sentence) = environment::check(&Arguments::command(), std::env::vars_os()) {
         return fail(&sentence);
     }
-    let Arguments { config, command } = Arguments::parse();
-    if let Err(sentence) = log_to_stderr(&config.log) {
+    let Arguments { config, command } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => match environment::wrong_setting(&Arguments::command(), &error) {
+            Some(sentence) => return fail(&sentence),
+            None => error.exit(),
+        },
+    };
+    if let Err(sentence) = log_to_stderr(&config) {
         return fail(&sentence);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("can't start the program's threads: {error}")),
     };
-    let done = match command {
-        None | Some(Command::Serve) => runtime.block_on(serve::run(config)),
-        Some(Command::Bootstrap(bootstrap)) => runtime.block_on(run_bootstrap(config, bootstrap)),
-        Some(Command::Listen(listen)) => {
-            runtime.block_on(listen::run(listen, Clock::System)).map_err(|error| format!("can't listen: {error}"))
-        }
-        Some(Command::Demo(demo)) => runtime.block_on(demo::run(demo, config)),
-        Some(Command::Openapi) => {
-            print(format_args!("{:#}", crate::api::openapi::document()));
-            Ok(())
-        }
-    };
+    let done = runtime.block_on(run(command.unwrap_or(Command::Serve), config));
     // What still runs on other threads (a password's hash) is not waited for.
     runtime.shutdown_background();
     match done {
@@ -81,12 +103,38 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run_bootstrap(config: Config, bootstrap: bootstrap::Bootstrap) -> Result<(), String> {
-    let (app, _) = serve::open(config, Clock::System, Randomness::from_system()).await?;
-    bootstrap::run(&app, bootstrap, std::io::stdin().lock(), std::io::stdout()).await.map_err(|error| {
-        error.log();
-        error.to_string()
-    })
+async fn run(command: Command, config: Config) -> Result<(), String> {
+    match command {
+        Command::Serve => serve::run(config).await,
+        Command::Bootstrap(bootstrap) => {
+            let app = open::command(config).await?;
+            let done = bootstrap::run(&app, bootstrap, std::io::stdin().lock(), std::io::stdout()).await;
+            done.map_err(in_a_sentence)
+        }
+        Command::ApiKey(api_key) => api_key::run(api_key, config).await,
+        Command::User(user) => user::run(user, config).await,
+        Command::Migrate(migrate) => migrate::run(migrate, config).await,
+        Command::Backup(backup) => backup::run(backup, config).await,
+        Command::Copy(copy) => copy::run(copy, config).await,
+        Command::Doctor(doctor) => doctor::run(doctor, config).await,
+        Command::Key(key) => key::run(key, config).await,
+        Command::Listen(listen) => {
+            listen::run(listen, Clock::System).await.map_err(|error| format!("can't listen: {error}"))
+        }
+        Command::Demo(demo) => demo::run(demo, config).await,
+        Command::Openapi => {
+            print(format_args!("{:#}", crate::api::openapi::document()));
+            Ok(())
+        }
+    }
+}
+
+/// What an operator is told: unlike a user of the console, they may know what it was.
+fn in_a_sentence(error: Error) -> String {
+    match error {
+        Error::Internal(detail) | Error::Unavailable(detail) => detail,
+        other => other.to_string(),
+    }
 }
 
 /// Writes a line to stdout. Whoever reads it may be gone: that ends nothing.
@@ -100,11 +148,15 @@ fn fail(sentence: &str) -> ExitCode {
 }
 
 /// Logs to stderr: stdout is for what commands print.
-fn log_to_stderr(filter: &str) -> Result<(), String> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+fn log_to_stderr(config: &Config) -> Result<(), String> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log)
         .map_err(|error| format!("the setting --log (BELLWIRE_LOG) can't be used: {error}"))?;
     let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => log.with_ansi(colours).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
     Ok(())
 }
 
@@ -138,9 +190,16 @@ mod tests {
             ("--retry-schedule", "5 parsecs"),
             ("--deactivate-after", "soon"),
             ("--retention", "-1"),
+            ("--drain-delay", "1h"),
+            ("--log-format", "xml"),
         ] {
-            let error = Arguments::try_parse_from(["bellwire", &format!("{flag}={value}")]).unwrap_err().to_string();
-            assert!(error.contains(flag) && error.contains(value), "{error}");
+            let error = Arguments::try_parse_from(["bellwire", &format!("{flag}={value}")]).unwrap_err();
+            let sentence = environment::wrong_setting(&Arguments::command(), &error).unwrap();
+            let variable = format!("BELLWIRE_{}", flag[2..].replace('-', "_").to_uppercase());
+            let begin = format!("the setting {flag} ({variable}) can't be {value:?}: ");
+            assert!(sentence.starts_with(&begin) && !sentence.contains('\n'), "{sentence}");
         }
+        let other = Arguments::try_parse_from(["bellwire", "--no-such-flag"]).unwrap_err();
+        assert_eq!(environment::wrong_setting(&Arguments::command(), &other), None);
     }
 }

@@ -1,16 +1,20 @@
 //! `bellwire serve`: the whole application in one process.
 //!
-//! It opens what it needs (the key, the database, the port) and says in one sentence what it could not; starts the engine;
+//! It opens what it needs (the database, the key, the port) and says in one sentence what it could not; starts the engine;
 //! answers requests; and when it is told to stop, takes no more of them, finishes what it has begun, and ends within
-//! [`STOP_WITHIN`]. Nothing that was acknowledged depends on a clean end.
-//!
-//! One SQLite file belongs to one server: a second one is refused by a lock on a file beside it, which the system takes away
-//! with the process, however it ends.
+//! [`STOP_WITHIN`]. A supervisor's SIGTERM is announced first: for a while it is still answered, but `/readyz` says no, so
+//! that load balancers turn away before the port closes. A second signal ends the process at once: nothing that was
+//! acknowledged depends on a clean end.
 
-use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{Router, body::Body};
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -18,19 +22,19 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinHandle,
 };
 
+use super::open;
 use crate::{
     api,
-    app::{App, Signal},
+    app::App,
     clock::{Clock, Randomness},
     config::Config,
-    console,
-    crypt::MasterKey,
-    db::Db,
-    delivery, ops,
+    console, delivery,
+    metrics::Part,
+    ops,
 };
 
 /// How long stopping takes at the most.
@@ -54,24 +58,7 @@ pub struct Server {
     pub address: SocketAddr,
     listener: JoinHandle<()>,
     engine: delivery::Engine,
-    _lock: Option<File>,
-}
-
-/// Opens the key and the database.
-///
-/// # Errors
-/// With a sentence for the operator.
-pub async fn open(
-    config: Config,
-    clock: Clock,
-    random: Randomness,
-) -> Result<(App, mpsc::UnboundedReceiver<Signal>), String> {
-    let key = MasterKey::load_or_create(&config.master_key_file, &random)
-        .map_err(|error| format!("the setting --master-key-file (BELLWIRE_MASTER_KEY_FILE): {error}"))?;
-    let db = Db::open(&config.database_url)
-        .await
-        .map_err(|error| format!("the setting --database-url (BELLWIRE_DATABASE_URL): {error}"))?;
-    Ok(App::new(config, db, clock, random, key))
+    _place: open::Place,
 }
 
 /// Starts everything.
@@ -79,25 +66,33 @@ pub async fn open(
 /// # Errors
 /// With a sentence for the operator.
 pub async fn start(mut config: Config, clock: Clock, random: Randomness) -> Result<Server, String> {
-    let lock = lock_file(&config.database_url)?;
+    let place = open::only_place(&config.database_url)?;
     let listen = config.listen;
     let say = |error| format!("the setting --listen (BELLWIRE_LISTEN): can't listen on {listen}: {error}");
     let listener = TcpListener::bind(listen).await.map_err(say)?;
     let address = listener.local_addr().map_err(say)?;
     // Port 0 has become a real one.
     config.listen = address;
-    let (app, signals) = open(config, clock, random).await?;
-    let engine = delivery::start(&app, signals);
+    let (app, signals) = open::server(config, clock, random).await?;
+    let engine = delivery::start(&app, signals)?;
     let router = api::router(&app).merge(console::router(app.clone()));
     let listener = tokio::spawn(accept(listener, router, app.clone()));
-    Ok(Server { app, address, listener, engine, _lock: lock })
+    Ok(Server { app, address, listener, engine, _place: place })
 }
 
 impl Server {
     /// Takes no more requests, finishes what was begun, and ends within [`STOP_WITHIN`].
     pub async fn stop(self) {
-        self.app.stop();
+        self.stop_after(Duration::ZERO).await;
+    }
+
+    /// As [`Server::stop`], and for `delay` of that time still serves and says that it is not ready.
+    async fn stop_after(self, delay: Duration) {
+        self.app.leave();
         let stopped = tokio::time::timeout(STOP_WITHIN, async {
+            let clock = &self.app.clock;
+            clock.sleep_until(clock.now().saturating_add(delay)).await;
+            self.app.stop();
             if let Err(error) = self.listener.await {
                 tracing::error!(%error, "the listener failed");
             }
@@ -126,27 +121,12 @@ pub async fn run(config: Config) -> Result<(), String> {
             return Err(format!("can't read the database: {error}"));
         }
     }
-    told.stop().await;
+    // Who presses Ctrl-C has nobody to warn.
+    let delay = if told.stop().await == Signal::Terminate { server.app.config.drain_delay } else { Duration::ZERO };
     tracing::info!("stopping");
-    server.stop().await;
-    Ok(())
-}
-
-/// Takes the place of the one server of a SQLite file.
-fn lock_file(database_url: &str) -> Result<Option<File>, String> {
-    let Some(path) = database_url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) else { return Ok(None) };
-    let path = PathBuf::from(format!("{path}.lock"));
-    let open = File::options().create(true).write(true).truncate(false).open(&path);
-    let file = open.map_err(|error| {
-        format!("the setting --database-url (BELLWIRE_DATABASE_URL): can't open {}: {error}", path.display())
-    })?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(std::fs::TryLockError::WouldBlock) => Err(format!(
-            "the setting --database-url (BELLWIRE_DATABASE_URL): another bellwire serves this database ({} is locked)",
-            path.display()
-        )),
-        Err(std::fs::TryLockError::Error(error)) => Err(format!("can't lock {}: {error}", path.display())),
+    tokio::select! {
+        () = server.stop_after(delay) => Ok(()),
+        _ = told.stop() => Err("told to stop a second time, ended at once: what was being sent will be sent again".to_owned()),
     }
 }
 
@@ -165,7 +145,7 @@ async fn accept(listener: TcpListener, router: Router, app: App) {
             .header_read_timeout(HEAD_WITHIN)
             .max_buf_size(MAX_HEAD)
             .max_headers(MAX_HEADERS)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+            .serve_connection(TokioIo::new(stream), counted(TowerToHyperService::new(router), app.clone()));
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -178,6 +158,22 @@ async fn accept(listener: TcpListener, router: Router, app: App) {
     if tokio::time::timeout(FINISH_REQUESTS_WITHIN, connections.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time");
     }
+}
+
+/// Counts every request, whatever answers it.
+fn counted(
+    router: TowerToHyperService<Router>,
+    app: App,
+) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> {
+    service_fn(move |request: Request<Incoming>| {
+        let (app, part, begun) = (app.clone(), Part::of(request.uri().path()), app.clock.now());
+        let answer = router.call(request);
+        async move {
+            let response = answer.await?;
+            app.metrics.requests.note(part, response.status().as_u16(), app.clock.now().since(begun));
+            Ok(response)
+        }
+    })
 }
 
 /// The next connection, and its place among the open ones.
@@ -201,7 +197,16 @@ async fn accept_one(
     }
 }
 
-/// The signals that end the process: SIGTERM and SIGINT.
+/// What ends the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// SIGTERM: from a supervisor.
+    Terminate,
+    /// SIGINT: from somebody at a terminal.
+    Interrupt,
+}
+
+/// Waits for the signals that end the process.
 pub(super) struct Told {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
@@ -214,26 +219,10 @@ impl Told {
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    pub(super) async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self) -> Signal {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.interrupt.recv() => Signal::Interrupt,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_server_for_one_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}/b.db", folder.path().display());
-        let held = lock_file(&url).unwrap();
-        assert!(lock_file(&url).unwrap_err().contains("another bellwire serves this database"));
-        drop(held);
-        assert!(lock_file(&url).unwrap().is_some());
-        assert!(lock_file("postgres://localhost/b").unwrap().is_none());
     }
 }

@@ -30,8 +30,9 @@ use crate::{
     db::{self, deliveries::Wanted, page::PageRequest, webhooks::Status},
     error::Error,
     ops::{
-        deliveries::{self, Replay},
-        overview, webhooks,
+        deliveries, overview,
+        replays::{self, NewReplay},
+        webhooks,
     },
     routes::{Routes, get},
 };
@@ -238,22 +239,17 @@ async fn replay(signed: Signed, Path(text): Path<String>, fields: Fields) -> Ans
     let done = match span(fields.text("since")) {
         Some(span) => {
             let since = signed.app.clock.now().saturating_sub(span);
-            let replay = Replay { since, until: None, state: State::Failed, event_type: None };
-            deliveries::replay(&signed.app, &signed.actor, id(&text)?, replay).await
+            let new = NewReplay { since, until: None, state: State::Failed, event_type: None };
+            replays::create(&signed.app, &signed.actor, id(&text)?, new).await
         }
         None => Err(Error::invalid("since", "must be one of the offered times")),
     };
-    reply::back(&fields.return_to(&own_page(&text)), done, |done| {
-        Toast::success(match (done.count, done.next_since) {
-            (0, _) => "Nothing failed in that time.".to_owned(),
-            (1, _) => "1 delivery is sent again.".to_owned(),
-            (count, None) => format!("{} deliveries are sent again.", thousands(count)),
-            (count, Some(_)) => {
-                format!(
-                    "{} deliveries are sent again. There are more: replay once more for the rest.",
-                    thousands(count)
-                )
-            }
+    reply::back(&fields.return_to(&own_page(&text)), done, |replay| {
+        Toast::success(match replay.total {
+            0 => "Nothing failed in that time.".to_owned(),
+            1 => "1 delivery is sent again.".to_owned(),
+            replays::MAX_TOTAL => format!("{} deliveries or more are sent again.", thousands(replays::MAX_TOTAL)),
+            total => format!("{} deliveries are sent again.", thousands(total)),
         })
     })
 }

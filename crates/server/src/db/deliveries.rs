@@ -199,6 +199,14 @@ fn filter(webhook: WebhookId, wanted: &Wanted) -> Filter {
     filter
 }
 
+/// How many deliveries of a webhook are wanted; counts no further than `limit`.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn wanted_count(conn: &mut Conn, webhook: WebhookId, wanted: &Wanted, limit: u32) -> Result<u32, DbError> {
+    page::count_up_to(conn, "deliveries d JOIN webhooks w ON w.id = d.webhook_id", filter(webhook, wanted), limit).await
+}
+
 /// The deliveries of an event, in the order in which they became owed; at most `limit`.
 ///
 /// # Errors

@@ -30,7 +30,7 @@ pub struct HealthRow {
 pub struct LastError {
     /// When.
     pub at: Timestamp,
-    /// In words: `503 Service Unavailable`, "The connection could not be made in time."
+    /// In words: `503 Service Unavailable`, "There was no answer within 15 s."
     pub message: String,
     /// For which delivery.
     pub delivery_id: DeliveryId,

@@ -13,6 +13,8 @@
 
 pub mod api_keys;
 pub mod attempts;
+pub mod backlog;
+pub mod copy;
 pub mod deliveries;
 pub mod dialect;
 pub mod event_views;
@@ -22,11 +24,13 @@ pub mod group_members;
 pub mod groups;
 pub mod health;
 pub mod idempotency_keys;
+pub mod inspect;
 pub mod invites;
 pub mod leases;
 pub mod license_credits;
 pub mod license_usage;
 pub mod licenses;
+pub mod master_key;
 mod migrate;
 pub mod ownership_offers;
 pub mod page;
@@ -34,9 +38,11 @@ mod postgres;
 pub mod principals;
 pub mod prune;
 pub mod recent;
+pub mod replays;
 pub mod roles;
 pub mod sessions;
 mod sqlite;
+mod sqlite_backup;
 pub mod status_changes;
 #[cfg(test)]
 mod tests;
@@ -45,9 +51,11 @@ mod value;
 pub mod webhooks;
 pub mod workspaces;
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, path::Path, pin::Pin};
 
 pub use value::{FromValue, Row, Value};
+
+use crate::metrics::Commits;
 
 /// A future that borrows the connection.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -67,6 +75,19 @@ pub enum Conn {
     Sqlite(rusqlite::Connection),
     /// To a PostgreSQL server.
     Postgres(deadpool_postgres::Object),
+}
+
+/// The connections to a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Open now.
+    pub open: i64,
+    /// At work now.
+    pub busy: i64,
+    /// As many may be open.
+    pub max: i64,
+    /// Transactions that wait for one.
+    pub waiting: i64,
 }
 
 /// What can go wrong below `ops`.
@@ -93,11 +114,24 @@ impl DbError {
 }
 
 impl Db {
+    /// Connections that one process opens to PostgreSQL at the most.
+    pub const MAX_CONNECTIONS: usize = postgres::CONNECTIONS;
+
     /// Opens the database that `url` names (`sqlite:PATH` or `postgres://…`) and brings its tables up to date.
     ///
     /// # Errors
     /// With a sentence for the operator when it can't be opened.
     pub async fn open(url: &str) -> Result<Self, DbError> {
+        let db = Self::connect(url).await?;
+        db.migrate().await?;
+        Ok(db)
+    }
+
+    /// Opens the database as it is: its tables may be missing or old.
+    ///
+    /// # Errors
+    /// With a sentence for the operator when it can't be opened.
+    pub async fn connect(url: &str) -> Result<Self, DbError> {
         let db = if let Some(path) = url.strip_prefix("sqlite:") {
             Self::Sqlite(sqlite::Sqlite::open(path)?)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
@@ -105,8 +139,55 @@ impl Db {
         } else {
             return Err(DbError::Fault("the database's URL must begin with sqlite: or postgres://".to_owned()));
         };
-        migrate::run(&db).await?;
         Ok(db)
+    }
+
+    /// As [`Db::connect`], but makes no file when there is none.
+    ///
+    /// # Errors
+    /// With a sentence for the operator when it can't be opened.
+    pub async fn connect_existing(url: &str) -> Result<Self, DbError> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            sqlite::must_exist(path)?;
+        }
+        Self::connect(url).await
+    }
+
+    /// Copies a SQLite database into a new file, as it is at one moment, while others read and write it. Returns how many
+    /// bytes it has.
+    ///
+    /// # Errors
+    /// When it is no SQLite database, and when the copy can't be written or is damaged: then there is none.
+    pub fn backup(url: &str, file: &Path) -> Result<u64, DbError> {
+        match url.strip_prefix("sqlite:") {
+            Some(path) => sqlite_backup::run(path, file),
+            None => Err(DbError::Fault("only SQLite is copied by this command: use pg_dump for PostgreSQL".to_owned())),
+        }
+    }
+
+    /// How many connections other processes of this program have to the database of `url`, as far as the database can tell: on
+    /// SQLite a lock beside the file tells better.
+    ///
+    /// # Errors
+    /// When it can't be reached.
+    pub async fn others(url: &str) -> Result<u64, DbError> {
+        if url.starts_with("sqlite:") { Ok(0) } else { postgres::Postgres::others(url).await }
+    }
+
+    /// Brings the tables up to date. Returns the names of the migrations that were run.
+    ///
+    /// # Errors
+    /// When the database was made by a newer version, and when a migration fails: then nothing was changed.
+    pub async fn migrate(&self) -> Result<Vec<&'static str>, DbError> {
+        migrate::run(self).await
+    }
+
+    /// The migrations that the tables lack, in their order.
+    ///
+    /// # Errors
+    /// When the database was made by a newer version.
+    pub async fn missing_migrations(&self) -> Result<Vec<&'static str>, DbError> {
+        self.read(|conn| Box::pin(async move { migrate::missing(conn).await })).await
     }
 
     /// Reads. Several statements see one state of the data on SQLite, and each its own on PostgreSQL.
@@ -138,6 +219,22 @@ impl Db {
         match self {
             Self::Sqlite(sqlite) => sqlite.write(work).await,
             Self::Postgres(postgres) => postgres.write(work).await,
+        }
+    }
+
+    /// What was committed by this process.
+    pub fn commits(&self) -> &Commits {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.commits(),
+            Self::Postgres(postgres) => postgres.commits(),
+        }
+    }
+
+    /// The connections of this process.
+    pub fn connections(&self) -> Connections {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.connections(),
+            Self::Postgres(postgres) => postgres.connections(),
         }
     }
 
@@ -199,7 +296,7 @@ impl Conn {
         }
         match self {
             Self::Sqlite(connection) => sqlite::many(connection, statement.sqlite, &rows),
-            Self::Postgres(connection) => postgres::many(connection, statement, rows).await,
+            Self::Postgres(connection) => postgres::many(connection, statement.postgres, statement.columns, rows).await,
         }
     }
 

@@ -243,6 +243,19 @@ pub async fn count(conn: &mut Conn, listing: &Listing) -> Result<u64, DbError> {
     Ok(total.unsigned_abs())
 }
 
+/// How many rows a filter finds; counts no further than `limit`.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn count_up_to(conn: &mut Conn, from: &str, mut filter: Filter, limit: u32) -> Result<u32, DbError> {
+    filter.values.push(limit.into());
+    let (conditions, last) = (&filter.sql, filter.values.len());
+    let sql = format!(
+        "SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM {from} WHERE {conditions} LIMIT ${last}) AS counted"
+    );
+    conn.query_one(&sql, &filter.values).await?.get("total")
+}
+
 /// The pattern of `LOWER(x) LIKE $1 ESCAPE '\'` that finds `text` anywhere, whatever its case. Control characters, which no
 /// list has and PostgreSQL refuses, are dropped.
 pub fn containing(text: &str) -> String {

@@ -4,30 +4,27 @@ use std::sync::Arc;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::{
-    NoTls,
+    Config, NoTls,
     error::SqlState,
     types::{ToSql, Type},
 };
 
-use super::{
-    BoxFuture, Conn, DbError, Row, Value,
-    dialect::{Column, Many},
-};
+use super::{BoxFuture, Conn, Connections, DbError, Row, Value, dialect::Column};
+use crate::metrics::Commits;
 
-const CONNECTIONS: usize = 16;
+pub(super) const CONNECTIONS: usize = 16;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A handle to the pool.
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool,
+    commits: Arc<Commits>,
 }
 
 impl Postgres {
     pub(super) async fn open(url: &str) -> Result<Self, DbError> {
-        // The URL may hold a password: errors never repeat it.
-        let config =
-            url.parse().map_err(|error| DbError::Fault(format!("the database's URL can't be read: {error}")))?;
+        let config = named(url)?;
         let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
@@ -36,12 +33,41 @@ impl Postgres {
             .create_timeout(Some(PATIENCE))
             .build()
             .map_err(|error| DbError::Fault(error.to_string()))?;
-        let postgres = Self { pool };
+        let postgres = Self { pool, commits: Arc::default() };
         drop(postgres.get().await?); // a wrong URL is told at start
         Ok(postgres)
     }
 
-    async fn get(&self) -> Result<Object, DbError> {
+    /// How many connections other processes of this program have to the database of `url`.
+    pub(super) async fn others(url: &str) -> Result<u64, DbError> {
+        let mut config = named(url)?;
+        let name = config.get_application_name().unwrap_or_default().to_owned();
+        config.application_name("bellwire command").connect_timeout(PATIENCE);
+        let (client, connection) = config.connect(NoTls).await?;
+        let connection = tokio::spawn(connection);
+        let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1";
+        let count: i64 = client.query_one(sql, &[&name]).await?.try_get(0)?;
+        drop(client);
+        let _ = connection.await; // it has nothing more to say
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    pub(super) fn commits(&self) -> &Commits {
+        &self.commits
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        let status = self.pool.status();
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        Connections {
+            open: number(status.size),
+            busy: number(status.size.saturating_sub(status.available)),
+            max: number(status.max_size),
+            waiting: number(status.waiting),
+        }
+    }
+
+    pub(super) async fn get(&self) -> Result<Object, DbError> {
         self.pool.get().await.map_err(|error| DbError::Unavailable(error.to_string()))
     }
 
@@ -60,12 +86,23 @@ impl Postgres {
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
     {
         let connection = self.get().await?;
-        let task = tokio::spawn(transaction(connection, work));
+        let task = tokio::spawn(transaction(connection, work, Arc::clone(&self.commits)));
         task.await.unwrap_or_else(|_| Err(DbError::Fault("a transaction panicked".to_owned()).into()))
     }
 }
 
-async fn transaction<T, E, F>(connection: Object, work: F) -> Result<T, E>
+/// The settings of a URL, and the name by which the server knows our connections.
+fn named(url: &str) -> Result<Config, DbError> {
+    // The URL may hold a password: errors never repeat it.
+    let mut config: Config =
+        url.parse().map_err(|error| DbError::Fault(format!("the database's URL can't be read: {error}")))?;
+    if config.get_application_name().is_none() {
+        config.application_name("bellwire");
+    }
+    Ok(config)
+}
+
+async fn transaction<T, E, F>(connection: Object, work: F, commits: Arc<Commits>) -> Result<T, E>
 where
     E: From<DbError>,
     F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>>,
@@ -75,8 +112,14 @@ where
     let mut open = Open(Some(conn));
     let Some(conn) = &mut open.0 else { unreachable!("it was put there one line above") };
     let result = work(conn).await;
-    let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    conn.script(end).await?;
+    if result.is_ok() {
+        let begun = commits.begin();
+        let commit = conn.script("COMMIT").await;
+        commits.end(begun, 1, commit.is_ok());
+        commit?;
+    } else {
+        conn.script("ROLLBACK").await?;
+    }
     if let Some(Conn::Postgres(connection)) = open.0.take() {
         drop(connection); // back to the pool
     }
@@ -124,18 +167,24 @@ pub(super) async fn execute(connection: &Object, sql: &str, parameters: &[Value]
     Ok(connection.execute(&statement, &references(parameters)).await?)
 }
 
-pub(super) async fn many(connection: &Object, statement: &Many, rows: Vec<Vec<Value>>) -> Result<u64, DbError> {
-    let mut columns: Vec<Vec<Value>> = statement.columns.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+/// Runs a statement in which each parameter is an array, with a value for each row.
+pub(super) async fn many(
+    connection: &Object,
+    sql: &str,
+    kinds: &[Column],
+    rows: Vec<Vec<Value>>,
+) -> Result<u64, DbError> {
+    let mut columns: Vec<Vec<Value>> = kinds.iter().map(|_| Vec::with_capacity(rows.len())).collect();
     for row in rows {
         for (column, value) in columns.iter_mut().zip(row) {
             column.push(value);
         }
     }
     let arrays: Vec<Box<dyn ToSql + Sync + Send>> =
-        columns.into_iter().zip(statement.columns).map(|(values, column)| array(values, *column)).collect();
+        columns.into_iter().zip(kinds).map(|(values, kind)| array(values, *kind)).collect();
     let parameters: Vec<&(dyn ToSql + Sync)> =
         arrays.iter().map(|array| array.as_ref() as &(dyn ToSql + Sync)).collect();
-    let prepared = connection.prepare_cached(statement.postgres).await?;
+    let prepared = connection.prepare_cached(sql).await?;
     Ok(connection.execute(&prepared, &parameters).await?)
 }
 

@@ -3,11 +3,17 @@
 //! Ids begin with the time at which they were made, so "older than" is a range of the primary key and needs no other index.
 
 use bellwire_core::{
-    id::{DeliveryId, EventId},
+    id::{DeliveryId, EventId, ReplayId},
     time::Timestamp,
 };
 
 use super::{Conn, DbError};
+
+#[cfg(test)]
+mod tests;
+
+/// Rows of a table in one transaction: bounds how long it keeps others from writing, to some milliseconds.
+pub const STEP: u32 = 250;
 
 /// Deletes up to `limit` deliveries made before `before`, with their attempts; then up to `limit` events. Returns how many rows of
 /// the two were deleted: zero when nothing is left to do.
@@ -27,6 +33,17 @@ pub async fn history(conn: &mut Conn, before: Timestamp, limit: u32) -> Result<u
     }
     let sql = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id < $1 ORDER BY id LIMIT $2)";
     conn.execute(sql, &[event.into(), limit.into()]).await
+}
+
+/// Deletes up to `limit` replays made before `before` that have ended.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn replays(conn: &mut Conn, before: Timestamp, limit: u32) -> Result<u64, DbError> {
+    let before = ReplayId::new(before, [0; 10]);
+    let sql = "DELETE FROM replays WHERE id IN \
+               (SELECT id FROM replays WHERE id < $1 AND status <> 'running' ORDER BY id LIMIT $2)";
+    conn.execute(sql, &[before.into(), i64::from(limit).into()]).await
 }
 
 /// Deletes sessions and offers of ownership that have ended by `now`, and idempotency keys made before `keys_before`.

@@ -91,6 +91,15 @@ pub async fn delete_others(conn: &mut Conn, user: UserId, kept: &str) -> Result<
     Ok(())
 }
 
+/// Ends all sessions of a person.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn delete_all(conn: &mut Conn, user: UserId) -> Result<(), DbError> {
+    conn.execute("DELETE FROM sessions WHERE user_id = $1", &[user.into()]).await?;
+    Ok(())
+}
+
 /// Closes a workspace in all sessions of a person.
 ///
 /// # Errors

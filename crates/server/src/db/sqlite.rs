@@ -10,7 +10,8 @@ use futures_util::FutureExt;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::oneshot;
 
-use super::{BoxFuture, Conn, DbError, Row, Value};
+use super::{BoxFuture, Conn, Connections, DbError, Row, Value};
+use crate::metrics::{Commits, Gauge};
 
 /// Transactions that share one commit at the most: bounds how long the first of them waits.
 const GROUP: usize = 256;
@@ -23,6 +24,8 @@ const READERS: usize = 4;
 pub struct Sqlite {
     writer: mpsc::SyncSender<Box<dyn Write>>,
     readers: mpsc::SyncSender<Read>,
+    commits: Arc<Commits>,
+    reading: Arc<Gauge>,
 }
 
 type Read = Box<dyn FnOnce(&mut Conn) + Send>;
@@ -83,19 +86,34 @@ impl Sqlite {
         }
         let writer = connect(path, false)?;
         let (send_write, receive_write) = mpsc::sync_channel(QUEUE);
-        spawn("sqlite-writer", move || write_loop(writer, &receive_write))?;
+        let (commits, reading) = (Arc::<Commits>::default(), Arc::<Gauge>::default());
+        let counted = Arc::clone(&commits);
+        spawn("sqlite-writer", move || write_loop(writer, &receive_write, &counted))?;
         let (send_read, receive_read) = mpsc::sync_channel::<Read>(QUEUE);
         let receive_read = Arc::new(Mutex::new(receive_read));
         for _ in 0..READERS {
             let mut conn = Conn::Sqlite(connect(path, true)?);
-            let receive = Arc::clone(&receive_read);
+            let (receive, reading) = (Arc::clone(&receive_read), Arc::clone(&reading));
             spawn("sqlite-reader", move || {
                 while let Ok(Ok(work)) = receive.lock().map(|queue| queue.recv()) {
+                    reading.add(1);
                     work(&mut conn);
+                    reading.add(-1);
                 }
             })?;
         }
-        Ok(Self { writer: send_write, readers: send_read })
+        Ok(Self { writer: send_write, readers: send_read, commits, reading })
+    }
+
+    pub(super) fn commits(&self) -> &Commits {
+        &self.commits
+    }
+
+    /// The writer counts as busy while anything waits for it.
+    pub(super) fn connections(&self) -> Connections {
+        let (all, waiting) = (READERS as i64 + 1, self.commits.waiting.get().max(0));
+        let busy = self.reading.get().max(0) + waiting.min(1);
+        Connections { open: all, busy, max: all, waiting: (waiting - 1).max(0) }
     }
 
     pub(super) async fn read<T, E, F>(&self, work: F) -> Result<T, E>
@@ -120,7 +138,11 @@ impl Sqlite {
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.writer.try_send(Box::new(Job { work: Some(work), result: None, reply })).map_err(|_| busy())?;
+        self.commits.waiting.add(1);
+        self.writer.try_send(Box::new(Job { work: Some(work), result: None, reply })).map_err(|_| {
+            self.commits.waiting.add(-1);
+            busy()
+        })?;
         answer.await.unwrap_or_else(|_| Err(busy().into()))
     }
 }
@@ -153,12 +175,14 @@ fn batch(conn: &mut Conn, sql: &str) -> Result<(), DbError> {
 }
 
 /// Takes what waits, runs it, commits once, answers all; for as long as anybody holds a sender.
-fn write_loop(connection: Connection, queue: &mpsc::Receiver<Box<dyn Write>>) {
+fn write_loop(connection: Connection, queue: &mpsc::Receiver<Box<dyn Write>>, commits: &Commits) {
     let mut conn = Conn::Sqlite(connection);
     while let Ok(first) = queue.recv() {
         let mut done = Vec::with_capacity(8);
         let begun = batch(&mut conn, "BEGIN IMMEDIATE");
         if let Err(error) = begun {
+            commits.failed.add(1);
+            commits.waiting.add(-1);
             first.finish(Err(error.to_string()));
             continue;
         }
@@ -173,17 +197,28 @@ fn write_loop(connection: Connection, queue: &mpsc::Receiver<Box<dyn Write>>) {
             }
             next = if done.len() < GROUP { queue.try_recv().ok() } else { None };
         }
+        let begun = commits.begin();
         let commit = batch(&mut conn, "COMMIT").map_err(|error| error.to_string());
+        commits.end(begun, done.len(), commit.is_ok());
         if commit.is_err() {
             let _ = batch(&mut conn, "ROLLBACK"); // may be rolled back already
         }
+        commits.waiting.add(-i64::try_from(done.len()).unwrap_or(0));
         for job in done {
             job.finish(commit.clone());
         }
     }
 }
 
-fn connect(path: &str, read_only: bool) -> Result<Connection, DbError> {
+/// Refuses a path at which there is no file.
+pub(super) fn must_exist(path: &str) -> Result<(), DbError> {
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(DbError::Unavailable(format!("can't open {path}: {error}"))),
+    }
+}
+
+pub(super) fn connect(path: &str, read_only: bool) -> Result<Connection, DbError> {
     let flags = if read_only {
         OpenFlags::SQLITE_OPEN_READ_ONLY
     } else {

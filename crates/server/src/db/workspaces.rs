@@ -43,6 +43,20 @@ pub async fn of_user(conn: &mut Conn, user: UserId) -> Result<Vec<Workspace>, Db
     conn.query(sql, &[user.into()]).await?.iter().map(read).collect()
 }
 
+/// The workspaces with this id or name, or all when nothing is said; at most `limit`.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn find(conn: &mut Conn, id_or_name: Option<&str>, limit: u32) -> Result<Vec<Workspace>, DbError> {
+    let (filter, mut values) = match id_or_name {
+        Some(text) => ("WHERE id = $2 OR name = $2", vec![text.into()]),
+        None => ("", Vec::new()),
+    };
+    let sql = format!("SELECT id, name, created_at FROM workspaces {filter} ORDER BY id LIMIT $1");
+    values.insert(0, i64::from(limit).into());
+    conn.query(&sql, &values).await?.iter().map(read).collect()
+}
+
 /// Writes a new workspace.
 ///
 /// # Errors

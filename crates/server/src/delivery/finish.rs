@@ -32,6 +32,7 @@ use crate::{
         health::{HealthRow, LastError},
         leases::{Fate, Settled},
     },
+    metrics::{self, Metrics},
 };
 
 /// Outcomes in one transaction at the most: bounds how long it keeps others from writing.
@@ -88,9 +89,11 @@ async fn write(app: &App, agenda: &Agenda, batch: &[Finished], news: &mut News) 
     let mut parts: Vec<&[Finished]> = vec![batch];
     while let Some(part) = parts.pop() {
         let (plan, notes) = Plan::of(app, part);
+        let fates = plan.fates.clone();
         match app.db.write(move |conn| Box::pin(async move { plan.write(conn).await })).await {
             Ok(changed) => {
                 after(part, &changed, news);
+                count(&app.metrics, part, &fates);
                 notes.into_iter().for_each(|(webhook, at)| agenda.note(webhook, at));
             }
             Err(DbError::Fault(detail)) if part.len() == 1 => {
@@ -114,6 +117,8 @@ struct Plan {
     node: bellwire_core::id::NodeId,
     attempts: Vec<NewAttempt>,
     settled: Vec<Settled>,
+    /// Of the attempts, in their order.
+    fates: Vec<Fate>,
     released: BTreeMap<Timestamp, Vec<DeliveryId>>,
     health: BTreeMap<WebhookId, Vec<Sign>>,
 }
@@ -132,6 +137,7 @@ impl Plan {
             node: app.node,
             attempts: Vec::with_capacity(batch.len()),
             settled: Vec::with_capacity(batch.len()),
+            fates: Vec::with_capacity(batch.len()),
             released: BTreeMap::new(),
             health: BTreeMap::new(),
         };
@@ -165,6 +171,7 @@ impl Plan {
             Next::Gone | Next::Restore => (Fate::Restored, 0),
         };
         let (tries, attempts) = (owed.tries.saturating_add(tries), owed.attempts.saturating_add(1));
+        self.fates.push(fate);
         self.settled.push(Settled { id: owed.id, fate, tries, attempts, at: *ended_at });
         self.attempts.push(NewAttempt {
             delivery: owed.id,
@@ -237,7 +244,11 @@ fn last_error(attempted: &Attempted) -> LastError {
     let (message, code) = match &attempted.outcome {
         Outcome::Answered { status, .. } => {
             let name = http::StatusCode::from_u16(*status).ok().and_then(|status| status.canonical_reason());
-            (name.map_or_else(|| status.to_string(), |name| format!("{status} {name}")), None)
+            let mut message = name.map_or_else(|| status.to_string(), |name| format!("{status} {name}"));
+            if matches!(status, 300..=399) {
+                message.push_str(" (redirects are not followed)");
+            }
+            (message, None)
         }
         Outcome::Error(error) => (error.to_string(), Some(error.code().to_owned())),
     };
@@ -259,6 +270,35 @@ fn after(written: &[Finished], changed: &BTreeSet<WebhookId>, news: &mut News) {
             lane.healthy(*ended_at);
         }
     }
+}
+
+/// Counts what was written.
+fn count(metrics: &Metrics, written: &[Finished], fates: &[Fate]) {
+    let attempts = written.iter().filter_map(|finished| match finished {
+        Finished::Attempt(attempted) => Some(attempted),
+        Finished::Release(..) => None,
+    });
+    let mut delivered = 0;
+    for (attempted, fate) in attempts.zip(fates) {
+        let Attempted { owed, started_at, ended_at, outcome, .. } = &**attempted;
+        let ended = match outcome {
+            Outcome::Answered { status, .. } => metrics::Outcome::status(*status),
+            Outcome::Error(error) => metrics::Outcome::error(error.code()),
+        };
+        metrics.attempts.note(ended);
+        metrics.exchanges.note(ended_at.since(*started_at));
+        if owed.attempts == 0 && owed.reason == Reason::Automatic {
+            metrics.waits.note(started_at.since(owed.created_at));
+        }
+        match fate {
+            Fate::Delivered => delivered += 1,
+            Fate::Retry(_) => metrics.retried.note(ended),
+            Fate::Failed => metrics.failed.note(ended),
+            Fate::Restored => {}
+        }
+    }
+    metrics.delivered.add(delivered);
+    metrics.outcome_groups.note(written.len());
 }
 
 /// Turns off webhooks whose receivers answered `410 Gone`. When that fails, the next attempt is answered the same.

@@ -318,6 +318,12 @@ impl Lane {
         busy || !state.idle.is_empty() || now.since(state.used_at) < IDLE
     }
 
+    /// Deliveries that wait, and workers that send.
+    fn burden(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.queue.len(), state.running)
+    }
+
     /// Gives everything back that is not under way.
     pub(super) fn stop(&self, shared: &Shared) {
         let now = shared.app.clock.now();
@@ -493,6 +499,12 @@ impl Lanes {
     pub(super) fn tick(&self, shared: &Arc<Shared>, now: Timestamp, reload: bool) {
         let mut registry = self.registry();
         registry.lanes.retain(|_, lane| lane.tick(shared, now, reload));
+        let burdens = registry.lanes.values().map(|lane| lane.burden());
+        let (queued, running) = burdens.fold((0, 0), |(queued, running), lane| (queued + lane.0, running + lane.1));
+        let metrics = &shared.app.metrics.lanes;
+        metrics.lanes.count(registry.lanes.len());
+        metrics.queued.count(queued);
+        metrics.exchanges.count(running);
         registry.workspaces.retain(|_, count| Arc::strong_count(count) > 1);
     }
 

@@ -5,6 +5,7 @@
 //! * [`finish`] writes outcomes in batches: as many as have come in while the batch before was being committed.
 //! * [`sweep`] claims what is due in the database: retries, resends, what did not fit in memory, what a dead node left. It looks
 //!   when the *agenda* says so ([`agenda`]) and walks through an index every few seconds, for hints may be lost.
+//! * [`replay`] makes due, step by step, what somebody replays.
 //! * [`tick`] does what is due by the clock: turns off webhooks that fail for too long, ends invites, prunes.
 //!
 //! What always holds:
@@ -17,23 +18,26 @@ mod agenda;
 mod dial;
 mod finish;
 mod lane;
+mod replay;
+mod resolve;
 mod send;
 mod sweep;
 mod target;
 #[cfg(test)]
 mod tests;
 mod tick;
+mod tls;
 
 use std::{sync::Arc, time::Duration};
 
 use bellwire_core::time::Timestamp;
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{Notify, Semaphore, mpsc, watch},
     task::JoinHandle,
     time::timeout,
 };
 
-use self::{agenda::Agenda, dial::Dialer, finish::Finished, lane::Lanes};
+use self::{agenda::Agenda, dial::Dialer, finish::Finished, lane::Lanes, resolve::Resolver};
 use crate::app::{App, Owed, Signal};
 
 /// Idle connections that are kept, of all webhooks together.
@@ -74,36 +78,50 @@ struct Shared {
     /// Places for idle connections.
     idle: Arc<Semaphore>,
     finish: mpsc::UnboundedSender<Finished>,
+    /// A replay was begun.
+    replay: Notify,
     stop: watch::Sender<bool>,
 }
 
 /// Starts the engine on the current runtime.
-pub fn start(app: &App, signals: mpsc::UnboundedReceiver<Signal>) -> Engine {
-    start_with(app, signals, Limits::default())
+///
+/// # Errors
+/// With a sentence for the operator when the file of certificate authorities can't be used.
+pub fn start(app: &App, signals: mpsc::UnboundedReceiver<Signal>) -> Result<Engine, String> {
+    start_with(app, signals, Limits::default(), Resolver::default())
 }
 
-fn start_with(app: &App, signals: mpsc::UnboundedReceiver<Signal>, limits: Limits) -> Engine {
+fn start_with(
+    app: &App,
+    signals: mpsc::UnboundedReceiver<Signal>,
+    limits: Limits,
+    resolver: Resolver,
+) -> Result<Engine, String> {
+    let tls = tls::connector(app.config.extra_ca_file.as_deref())
+        .map_err(|error| format!("the setting --extra-ca-file (BELLWIRE_EXTRA_CA_FILE): {error}"))?;
     // Bounded by the places in memory: every outcome holds the place of its delivery.
     let (finish, finished) = mpsc::unbounded_channel();
     let agenda = Arc::new(Agenda::default());
     let shared = Arc::new(Shared {
         app: app.clone(),
         limits,
-        dialer: Dialer::new(app.addresses.clone()),
+        dialer: Dialer { addresses: app.addresses.clone(), resolver, tls },
         lanes: Lanes::default(),
         agenda: Arc::clone(&agenda),
         idle: Arc::new(Semaphore::new(IDLE_CONNECTIONS)),
         finish,
+        replay: Notify::new(),
         stop: watch::Sender::new(false),
     });
     let tasks = vec![
         tokio::spawn(dispatch(Arc::clone(&shared), signals)),
         tokio::spawn(sweep::run(Arc::clone(&shared))),
         tokio::spawn(tick::run(Arc::clone(&shared))),
+        tokio::spawn(replay::run(Arc::clone(&shared))),
     ];
     // It ends when nobody can hand it anything any more, so it must not hold `shared`.
     let finish = tokio::spawn(finish::run(app.clone(), agenda, finished));
-    Engine { shared, tasks, finish }
+    Ok(Engine { shared, tasks, finish })
 }
 
 impl Engine {
@@ -160,6 +178,7 @@ async fn dispatch(shared: Arc<Shared>, mut signals: mpsc::UnboundedReceiver<Sign
                 let now = shared.app.clock.now();
                 webhooks.into_iter().for_each(|webhook| shared.agenda.note(webhook, now));
             }
+            Signal::Replay => shared.replay.notify_one(),
             Signal::Changed(webhook) => shared.lanes.changed(&shared, webhook),
         }
     }

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 
 use super::{
     Limits,
-    dial::{Dialer, Failure, Stream, tidy},
+    dial::{Budget, Dialer, Endless, Failure, Stream, tidy},
     target::Target,
 };
 
@@ -58,6 +58,7 @@ type Driver = http1::Connection<TokioIo<Stream>, Full<Bytes>>;
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     driver: Option<Pin<Box<Driver>>>,
+    budget: Budget,
 }
 
 /// Sends a request, over `open` when there is one, and returns the connection when it can be used again.
@@ -69,19 +70,22 @@ pub(super) async fn exchange(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(Answer, Option<Connection>), Failure> {
+    let mut begun = false;
     let exchange = async {
         if let Some(open) = open {
-            match open.send(request(target, headers.clone(), body.clone())).await {
+            match open.send(request(target, headers.clone(), body.clone()), &mut begun).await {
                 Err(Broken { stale: true, .. }) => {}
                 result => return result.map_err(|broken| Failure::Attempt(explain(&broken.error))),
             }
         }
         let stream = dialer.dial(&target.url, limits.connect).await?;
         let open = Connection::on(stream).await.map_err(|error| explain(&error))?;
-        let result = open.send(request(target, headers, body)).await;
+        let result = open.send(request(target, headers, body), &mut begun).await;
         result.map_err(|broken| Failure::Attempt(explain(&broken.error)))
     };
-    timeout(limits.exchange, exchange).await.unwrap_or(Err(Failure::Attempt(SendError::Timeout)))
+    let ended = timeout(limits.exchange, exchange).await;
+    let late = if begun { SendError::Unfinished } else { SendError::Timeout };
+    ended.unwrap_or(Err(Failure::Attempt(late(limits.exchange))))
 }
 
 fn request(target: &Target, headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
@@ -102,18 +106,22 @@ impl Connection {
     async fn on(stream: Stream) -> Result<Self, hyper::Error> {
         let mut builder = http1::Builder::new();
         builder.max_headers(MAX_HEADERS).max_buf_size(MAX_HEADER_BYTES);
+        let budget = stream.budget.clone();
         let (sender, driver) = builder.handshake(TokioIo::new(stream)).await?;
-        Ok(Self { sender, driver: Some(Box::pin(driver)) })
+        Ok(Self { sender, driver: Some(Box::pin(driver)), budget })
     }
 
-    async fn send(self, request: Request<Full<Bytes>>) -> Result<(Answer, Option<Self>), Broken> {
-        let Self { mut sender, mut driver } = self;
+    /// Sets `begun` when the head of an answer has arrived.
+    async fn send(self, request: Request<Full<Bytes>>, begun: &mut bool) -> Result<(Answer, Option<Self>), Broken> {
+        let Self { mut sender, mut driver, budget } = self;
+        budget.renew();
         let answered = drive(&mut driver, async {
             sender.ready().await?;
             sender.send_request(request).await
         })
         .await;
         let (parts, body) = answered.map_err(|error| Broken { stale: is_stale(&error), error })?.into_parts();
+        *begun = true;
         let (kept, whole) = drive(&mut driver, read(body)).await.map_err(|error| Broken { error, stale: false })?;
         let answer = Answer {
             status: parts.status.as_u16(),
@@ -122,7 +130,7 @@ impl Connection {
             body: kept,
         };
         let again = whole && parts.status != StatusCode::SWITCHING_PROTOCOLS && driver.is_some();
-        Ok((answer, again.then_some(Self { sender, driver })))
+        Ok((answer, again.then_some(Self { sender, driver, budget })))
     }
 }
 
@@ -184,6 +192,9 @@ fn is_stale(error: &hyper::Error) -> bool {
 
 fn explain(error: &hyper::Error) -> SendError {
     if let Some(io) = io_error(error) {
+        if io.get_ref().is_some_and(|inner| inner.is::<Endless>()) {
+            return SendError::ProtocolError(Endless.to_string());
+        }
         return match io.kind() {
             io::ErrorKind::UnexpectedEof => SendError::ClosedEarly,
             io::ErrorKind::InvalidData => SendError::TlsFailed(tidy(&io.to_string())),

@@ -14,8 +14,12 @@ use bellwire_core::{
 use super::Shared;
 use crate::{
     app::Owed,
-    db::{self, Db, leases::Claim},
+    db::{
+        self, Db,
+        leases::{Claim, Pending},
+    },
     error::Error,
+    metrics,
     ops::journal::LEASE,
 };
 
@@ -35,7 +39,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Runs until the engine stops.
 pub(super) async fn run(shared: Arc<Shared>) {
     let clock = &shared.app.clock;
-    let mut walk = Some(Walk { after: None, first: true });
+    let mut walk = Some(Walk { after: None, first: true, seen: Seen::default() });
     let (mut next_walk, mut next_tick) = (clock.now(), clock.now());
     let mut ticks = 0_u64;
     loop {
@@ -48,7 +52,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             next_tick = now.saturating_add(Duration::from_secs(1));
         }
         if walk.is_none() && now >= next_walk {
-            walk = Some(Walk { after: None, first: false });
+            walk = Some(Walk { after: None, first: false, seen: Seen::default() });
         }
         let mut failed = false;
         if let Some(step) = walk.take() {
@@ -89,11 +93,39 @@ struct Walk {
     after: Option<WebhookId>,
     /// The one at the start.
     first: bool,
+    seen: Seen,
+}
+
+/// What a walk has met so far.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    active: usize,
+    inactive: usize,
+    /// The earliest time at which something of an active webhook was due.
+    first_due: Option<Timestamp>,
+}
+
+impl Seen {
+    fn note(&mut self, pending: &Pending) {
+        if !pending.active {
+            self.inactive += 1;
+            return;
+        }
+        self.active += 1;
+        self.first_due = Some(self.first_due.map_or(pending.due_at, |first| first.min(pending.due_at)));
+    }
+
+    fn tell(&self, metrics: &metrics::Walk, now: Timestamp) {
+        metrics.active.count(self.active);
+        metrics.inactive.count(self.inactive);
+        let age = self.first_due.map_or(0, |first| now.as_micros().saturating_sub(first.as_micros()).max(0));
+        metrics.oldest_due.set(age);
+    }
 }
 
 impl Walk {
     /// One step. Returns what is left of the walk.
-    async fn step(self, shared: &Shared, now: Timestamp) -> Result<Option<Self>, Error> {
+    async fn step(mut self, shared: &Shared, now: Timestamp) -> Result<Option<Self>, Error> {
         let after = self.after;
         let db = &shared.app.db;
         let found = db.read(move |conn| Box::pin(async move { db::leases::pending(conn, after, STEP).await })).await?;
@@ -113,7 +145,11 @@ impl Walk {
         for pending in found.iter().filter(|pending| pending.active) {
             shared.agenda.note(pending.webhook, if ended > 0 { now } else { pending.due_at });
         }
+        found.iter().for_each(|pending| self.seen.note(pending));
         let whole = webhooks.len() < STEP as usize;
+        if whole {
+            self.seen.tell(&shared.app.metrics.walk, now);
+        }
         Ok(if whole { None } else { webhooks.last().map(|last| Self { after: Some(*last), ..self }) })
     }
 }

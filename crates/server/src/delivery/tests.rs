@@ -2,10 +2,14 @@
 //!
 //! Nothing sleeps: tests wait for conditions, and a guard ends those that wait in vain.
 
+mod addresses;
 mod engines;
+mod hostile;
 mod limits;
 mod receiver;
 mod recovery;
 mod retries;
 mod status;
+pub(super) mod table;
+mod tls;
 mod world;

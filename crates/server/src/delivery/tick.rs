@@ -18,6 +18,7 @@ use crate::{
     db::{
         self, DbError,
         health::{HealthRow, LastError},
+        prune::STEP,
         status_changes::{Evidence, StatusCode},
     },
     error::Error,
@@ -25,10 +26,8 @@ use crate::{
 };
 
 const EVERY: Duration = Duration::from_secs(1);
-/// Rows in one transaction: bounds how long it keeps others from writing.
-const STEP: u32 = 500;
-/// Transactions of one kind in one second.
-const STEPS: usize = 20;
+/// Steps of clearing in one second: at the most 10,000 rows of a table.
+const STEPS: usize = 40;
 /// How long an idempotency key is known.
 const KEYS: Duration = Duration::from_hours(24);
 
@@ -72,7 +71,8 @@ async fn clear(shared: &Shared) -> Result<(), Error> {
                 Box::pin(async move {
                     let skipped = db::deliveries::cancel_skipped(conn, now, STEP).await?;
                     let history = db::prune::history(conn, old, STEP).await?;
-                    Ok::<_, DbError>(skipped + history + db::prune::short_lived(conn, now, keys, STEP).await?)
+                    let replays = db::prune::replays(conn, old, STEP).await?;
+                    Ok::<_, DbError>(skipped + history + replays + db::prune::short_lived(conn, now, keys, STEP).await?)
                 })
             })
             .await?;
@@ -138,6 +138,7 @@ async fn turn_off(
         })
     });
     if turned_off.await? {
+        app.metrics.turned_off.add(1);
         app.wake.send(Signal::Changed(webhook));
         app.changed(workspace, "webhooks");
         tracing::info!(%webhook, "turned off");

@@ -194,10 +194,7 @@ pub async fn create(app: &App, actor: &Actor, wanted: NewApiKey) -> Result<(ApiK
             db::workspaces::lock(tx.conn, tx.workspace).await?;
             let held = authority::permissions(tx, &asking).await?;
             let roles = roles::chosen(tx.conn, tx.workspace, wanted.role_ids.as_deref(), held).await?;
-            if db::api_keys::count(tx.conn, tx.workspace, &ApiKeyFilter::default()).await? >= MAX_KEYS {
-                let message = format!("a workspace has at most {MAX_KEYS} API keys: delete one first");
-                return Err(Error::conflict("too_many_api_keys", message));
-            }
+            require_room(tx).await?;
             tx.correlate();
             make(tx, wanted.name.as_str(), &roles).await
         })
@@ -205,6 +202,15 @@ pub async fn create(app: &App, actor: &Actor, wanted: NewApiKey) -> Result<(ApiK
     .await?;
     app.changed(actor.workspace, "api_keys");
     Ok(made)
+}
+
+/// Refuses one more than a workspace may have.
+pub(super) async fn require_room(tx: &mut Tx<'_>) -> Result<(), Error> {
+    if db::api_keys::count(tx.conn, tx.workspace, &ApiKeyFilter::default()).await? >= MAX_KEYS {
+        let message = format!("a workspace has at most {MAX_KEYS} API keys: delete one first");
+        return Err(Error::conflict("too_many_api_keys", message));
+    }
+    Ok(())
 }
 
 /// Writes a new API key with its roles and events.

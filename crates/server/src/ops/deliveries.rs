@@ -1,13 +1,10 @@
-//! Deliveries: looking at them, and sending them again by hand.
+//! Deliveries: looking at them, and sending one of them again by hand (many: [`replays`](super::replays)).
 //!
 //! Sending again takes nothing away: the automatic tries that were still to come stay, and are made if the resend fails.
 
 use bellwire_core::{
-    catalogue::EventType,
-    delivery::State,
-    id::{self, DeliveryId, WebhookId},
+    id::{self, DeliveryId, WebhookId, WorkspaceId},
     permission::Permission,
-    time::Timestamp,
 };
 use serde::Serialize;
 use std::{collections::BTreeSet, ops::Deref, time::Duration};
@@ -20,17 +17,12 @@ use crate::{
         attempts::Attempt,
         deliveries::{ByTime, Delivery, Step, Wanted},
         event_views::EventView,
-        page::{Page, PageRequest, Position},
+        page::{Page, PageRequest},
         webhooks::Status,
     },
     error::Error,
     ops,
 };
-
-/// Deliveries that one transaction of a replay looks at.
-const REPLAY_STEP: u32 = 500;
-/// The most deliveries that one replay sends again.
-pub const MAX_REPLAY: u64 = 100_000;
 
 /// A delivery with its event and every attempt.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -112,11 +104,11 @@ pub async fn resend(app: &App, actor: &Actor, id: DeliveryId) -> Result<Delivery
         })
     })
     .await?;
-    tell(app, actor, delivery.webhook_id);
+    tell(app, actor.workspace, delivery.webhook_id);
     Ok(delivery)
 }
 
-fn must_be_active(status: Option<Status>) -> Result<(), Error> {
+pub(super) fn must_be_active(status: Option<Status>) -> Result<(), Error> {
     match status {
         Some(Status::Active) => Ok(()),
         Some(Status::Inactive) => Err(Error::conflict("webhook_inactive", "the webhook is inactive: turn it on first")),
@@ -124,74 +116,10 @@ fn must_be_active(status: Option<Status>) -> Result<(), Error> {
     }
 }
 
-fn tell(app: &App, actor: &Actor, webhook: WebhookId) {
+/// After a commit that made deliveries due by hand.
+pub(super) fn tell(app: &App, workspace: WorkspaceId, webhook: WebhookId) {
     app.wake.send(Signal::Due(BTreeSet::from([webhook])));
-    app.changed(actor.workspace, "deliveries");
-}
-
-/// What to send again.
-#[derive(Clone, Copy, Debug)]
-pub struct Replay {
-    /// Deliveries made at this time or later.
-    pub since: Timestamp,
-    /// Deliveries made before this time; `None` is now.
-    pub until: Option<Timestamp>,
-    /// Those that are failed, cancelled or delivered.
-    pub state: State,
-    /// Only those of this type of event.
-    pub event_type: Option<EventType>,
-}
-
-/// What a replay did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Replayed {
-    /// How many deliveries are sent again.
-    pub count: u64,
-    /// Where to go on (as `since`) when there were more than one replay takes; null when that was all.
-    pub next_since: Option<Timestamp>,
-}
-
-/// Sends many deliveries of a webhook again, oldest first: up to [`MAX_REPLAY`], in transactions of a few hundred.
-///
-/// # Errors
-/// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Invalid`] for `state`, [`Error::Conflict`] with `webhook_inactive`.
-pub async fn replay(app: &App, actor: &Actor, webhook: WebhookId, replay: Replay) -> Result<Replayed, Error> {
-    if !matches!(replay.state, State::Failed | State::Cancelled | State::Delivered) {
-        return Err(Error::invalid("state", "must be failed, cancelled or delivered: the others will be sent anyway"));
-    }
-    let wanted = Wanted {
-        state: Some(replay.state),
-        event_type: replay.event_type.map(|event_type| event_type.as_str().to_owned()),
-        since: Some(replay.since),
-        until: Some(replay.until.unwrap_or_else(|| app.clock.now())),
-    };
-    let mut request =
-        PageRequest { limit: REPLAY_STEP, position: Position::Offset(0), sort: ByTime, descending: false };
-    let mut count = 0;
-    loop {
-        let (wanted, page) = (wanted.clone(), request.clone());
-        let step = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
-            Box::pin(async move {
-                let missing = Error::not_found::<id::Webhook>;
-                let found = db::webhooks::get(tx.conn, tx.workspace, webhook).await?.ok_or_else(missing)?;
-                must_be_active(Some(found.status))?;
-                let page = db::deliveries::list(tx.conn, webhook, &wanted, &page).await?;
-                let shown: Vec<_> = page.data.iter().map(|delivery| (delivery.id, delivery.state)).collect();
-                let changed = db::deliveries::resend(tx.conn, &shown, tx.now).await?;
-                Ok((changed, page.next, page.data.last().map(|delivery| delivery.created_at)))
-            })
-        });
-        let (changed, next, last) = step.await?;
-        count += changed;
-        if changed > 0 {
-            tell(app, actor, webhook);
-        }
-        match next {
-            None => return Ok(Replayed { count, next_since: None }),
-            Some(_) if count >= MAX_REPLAY => return Ok(Replayed { count, next_since: last }),
-            Some(next) => request = request.following(&next)?,
-        }
-    }
+    app.changed(workspace, "deliveries");
 }
 
 /// How a webhook's deliveries of the last 24 hours went, hour by hour; looks at the newest 10,000 of them.

@@ -55,6 +55,8 @@ pub trait Shared: Sized + Send + 'static {
 pub struct Written<A> {
     /// One for each part, in their order.
     pub answers: Vec<Result<A, Error>>,
+    /// How many events are new.
+    pub events: usize,
     /// To be sent after the commit.
     pub signals: Vec<Signal>,
     /// Which open pages have to look again.
@@ -139,7 +141,9 @@ async fn work<S: Shared>(app: App) {
         let held = app.clone();
         let written = app.db.write(move |conn| Box::pin(async move { S::write(&held, conn, parts).await })).await;
         match written {
-            Ok(Written { answers, signals, changed }) => {
+            Ok(Written { answers, events, signals, changed }) => {
+                app.metrics.events.add(events);
+                app.metrics.request_groups.note(replies.len());
                 for signal in signals {
                     app.wake.send(signal);
                 }

@@ -157,7 +157,7 @@ where
 {
     let now = app.clock.now();
     let held = app.clone();
-    let (value, signals) = app
+    let (value, events, signals) = app
         .db
         .write(move |conn| {
             Box::pin(async move {
@@ -178,10 +178,11 @@ where
                 let Tx { conn, app, events, .. } = tx;
                 let signals =
                     if events.is_empty() { Vec::new() } else { append(&app, conn, workspace, now, &events).await?.1 };
-                Ok::<_, Error>((value, signals))
+                Ok::<_, Error>((value, events.len(), signals))
             })
         })
         .await?;
+    app.metrics.events.add(events);
     for signal in signals {
         app.wake.send(signal);
     }

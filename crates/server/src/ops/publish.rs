@@ -224,7 +224,7 @@ async fn write(app: &App, conn: &mut Conn, parts: Vec<Part>) -> Result<Written<V
         groups.entry(part.actor.workspace).or_default().push((index, part));
     }
     let mut answers: Vec<Option<Answer>> = (0..count).map(|_| None).collect();
-    let (mut signals, mut changed) = (Vec::new(), BTreeSet::new());
+    let (mut accepted, mut signals, mut changed) = (0, Vec::new(), BTreeSet::new());
     for (workspace, group) in groups {
         changed.insert((workspace, "events"));
         let mut allowed = Allowed::new(Permission::EventsPublish);
@@ -268,6 +268,7 @@ async fn write(app: &App, conn: &mut Conn, parts: Vec<Part>) -> Result<Written<V
         }
         let (written, more) = journal::append(app, conn, workspace, now, &events).await?;
         signals.extend(more);
+        accepted += events.len();
         let published: Vec<Published> = events
             .iter()
             .zip(&written)
@@ -290,7 +291,7 @@ async fn write(app: &App, conn: &mut Conn, parts: Vec<Part>) -> Result<Written<V
     }
     let unanswered = || Err(Error::Internal("a publish was overlooked".to_owned()));
     let answers = answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect();
-    Ok(Written { answers, signals, changed })
+    Ok(Written { answers, events: accepted, signals, changed })
 }
 
 /// A part that is written now (or was, by an earlier part with the same key).

@@ -4,6 +4,7 @@
 mod deliveries;
 mod lists;
 mod publish;
+mod replays;
 mod webhooks;
 
 use std::{

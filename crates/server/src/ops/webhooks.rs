@@ -291,6 +291,7 @@ pub async fn delete(app: &App, actor: &Actor, id: WebhookId) -> Result<(), Error
     ops::write(app, actor, Permission::WebhooksManage, move |tx| {
         Box::pin(async move {
             find(tx, id).await?;
+            db::replays::cancel(tx.conn, id, tx.now).await?;
             Ok(db::webhooks::delete(tx.conn, id, tx.now).await?)
         })
     })

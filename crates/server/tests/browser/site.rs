@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use bellwire::{
     app::App,
     clock::{Clock, Randomness},
-    config::Config,
+    config::{Config, LogFormat},
     crypt::MasterKey,
     db::Db,
     delivery::{self, Engine},
@@ -50,15 +50,18 @@ impl Site {
             public_url: None,
             master_key_file: folder.path().join("bellwire.key"),
             allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            extra_ca_file: None,
             retry_schedule: "0s,5s,5m,30m".parse().unwrap(),
             deactivate_after: DEACTIVATE_AFTER,
             retention: Duration::from_hours(30 * 24),
+            drain_delay: Duration::ZERO,
             log: "off".to_owned(),
+            log_format: LogFormat::Text,
         };
         let db = Db::open(&config.database_url).await.unwrap();
         let clock = Clock::fake(Timestamp::parse("2026-11-23T09:00:00Z").unwrap());
         let (app, signals) = App::new(config, db, clock, Randomness::from_system(), MasterKey::from_bytes([7; 32]));
-        let engine = delivery::start(&app, signals);
+        let engine = delivery::start(&app, signals).unwrap();
         let (ann, api_key) = furnish(&app).await;
         let router = bellwire::api::router(&app).merge(bellwire::console::router(app.clone()));
         let router = router.into_make_service_with_connect_info::<SocketAddr>();

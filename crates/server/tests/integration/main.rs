@@ -9,5 +9,7 @@ mod api;
 mod architecture;
 mod console;
 mod ground;
+mod hostile;
 mod kill_nine;
 mod matrix;
+mod operate;

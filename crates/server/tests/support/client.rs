@@ -21,6 +21,21 @@ pub(crate) struct Client {
 impl Client {
     /// One exchange on a connection of its own. An error means that no complete answer came.
     pub(crate) async fn request(&self, method: &str, path: &str, body: &Value) -> Result<(StatusCode, Value), String> {
+        let (status, bytes) = self.exchange(method, path, body).await?;
+        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+    }
+
+    /// What is not JSON.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let (status, bytes) = self.exchange("GET", path, &Value::Null).await.unwrap();
+        assert_eq!(status, 200, "{path}");
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    async fn exchange(&self, method: &str, path: &str, body: &Value) -> Result<(StatusCode, Bytes), String> {
         let say = |what: &'static str| move |error: &dyn std::fmt::Display| format!("{what}: {error}");
         let stream = TcpStream::connect(self.address).await.map_err(|error| say("connect")(&error))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
@@ -40,6 +55,6 @@ impl Client {
         let status = answer.status();
         let bytes = answer.into_body().collect().await.map_err(|error| say("answer")(&error))?.to_bytes();
         connection.abort();
-        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+        Ok((status, bytes))
     }
 }

@@ -36,8 +36,8 @@ fn answers_have_their_names() {
     let last =
         LastAttempt { started_at: at("2026-11-23T09:00:00Z"), duration_ms: 1_203.7, status: Some(503), error: None };
     assert_eq!(last_answer(&last), "503 in 1,204 ms");
-    let error = Some("The connection could not be made in time.".to_owned());
-    assert_eq!(last_answer(&LastAttempt { status: None, error, ..last }), "The connection could not be made in time");
+    let error = Some("There was no answer within 15 s.".to_owned());
+    assert_eq!(last_answer(&LastAttempt { status: None, error, ..last }), "There was no answer within 15 s");
 }
 
 #[test]

@@ -34,6 +34,10 @@ pub(super) enum Reply {
     Status(u16),
     /// With `Retry-After`.
     Later(u16, &'static str),
+    /// 302, to there or else to itself.
+    Redirect(Option<String>),
+    /// 200, with this body, which is said to be packed.
+    Packed(&'static [u8]),
     /// Never.
     Hang,
     /// 200, when the receiver is told to go on.
@@ -81,21 +85,29 @@ impl Receiver {
         behaviour: Behaviour,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let (parts, body) = request.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
+        let sent = body.collect().await.unwrap().to_bytes();
         let nth = {
             let mut seen = self.seen.lock().unwrap();
-            seen.push(Seen { path: parts.uri.to_string(), headers: parts.headers, body });
+            seen.push(Seen { path: parts.uri.to_string(), headers: parts.headers, body: sent });
             seen.len() - 1
         };
         self.count.send_modify(|count| *count += 1);
         let mut response = Response::builder();
+        let mut body = Bytes::from_static(b"thanks");
         match behaviour(nth) {
             Reply::Status(status) => response = response.status(status),
             Reply::Later(status, after) => response = response.status(status).header("retry-after", after),
+            Reply::Redirect(to) => {
+                response = response.status(302).header("location", to.unwrap_or_else(|| self.url()));
+            }
+            Reply::Packed(packed) => {
+                response = response.header("content-encoding", "gzip");
+                body = Bytes::from_static(packed);
+            }
             Reply::Hang => std::future::pending().await,
             Reply::WhenTold => self.go_on.acquire().await.unwrap().forget(),
         }
-        Ok(response.body(Full::new(Bytes::from_static(b"thanks"))).unwrap())
+        Ok(response.body(Full::new(body)).unwrap())
     }
 
     pub(super) fn url(&self) -> String {

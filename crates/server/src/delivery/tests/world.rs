@@ -13,11 +13,11 @@ use bellwire_core::{
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::super::{Engine, Limits, start_with};
+use super::super::{Engine, Limits, resolve::Resolver, start_with};
 use crate::{
     app::{App, Signal},
     clock::{Clock, Randomness},
-    config::Config,
+    config::{Config, LogFormat},
     crypt::MasterKey,
     db::{Db, DbError, Row, Value, events::Audience},
     error::Error,
@@ -45,6 +45,8 @@ pub(super) struct Settings {
     pub(super) schedule: &'static str,
     pub(super) deactivate_after: Duration,
     pub(super) limits: Limits,
+    pub(super) resolver: Resolver,
+    pub(super) extra_ca_file: Option<PathBuf>,
     /// Instead of a file.
     pub(super) database_url: Option<String>,
 }
@@ -56,6 +58,8 @@ impl Default for Settings {
             schedule: "0s,5s,5m",
             deactivate_after: Duration::from_hours(120),
             limits: Limits { connect: GUARD, exchange: GUARD },
+            resolver: Resolver::default(),
+            extra_ca_file: None,
             database_url: None,
         }
     }
@@ -77,10 +81,13 @@ impl Settings {
                 .filter(|text| !text.is_empty())
                 .map(|text| text.parse().unwrap())
                 .collect(),
+            extra_ca_file: self.extra_ca_file.clone(),
             retry_schedule: self.schedule.parse().unwrap(),
             deactivate_after: self.deactivate_after,
             retention: Duration::from_hours(720),
+            drain_delay: Duration::ZERO,
             log: "info".to_owned(),
+            log_format: LogFormat::Text,
         }
     }
 }
@@ -108,7 +115,7 @@ pub(super) async fn worlds() -> Vec<World> {
 impl World {
     pub(super) async fn with(settings: Settings) -> Self {
         let mut world = Self::without_engine(&settings).await;
-        world.start(settings.limits);
+        world.start_with(settings.limits, settings.resolver);
         world
     }
 
@@ -171,7 +178,16 @@ impl World {
     }
 
     pub(super) fn start(&mut self, limits: Limits) {
-        self.engine = Some(start_with(&self.app, self.signals.take().unwrap(), limits));
+        self.start_with(limits, Resolver::default());
+    }
+
+    fn start_with(&mut self, limits: Limits, resolver: Resolver) {
+        self.engine = Some(start_with(&self.app, self.signals.take().unwrap(), limits, resolver).unwrap());
+    }
+
+    /// What an engine is started with.
+    pub(super) fn into_parts(mut self) -> (App, UnboundedReceiver<Signal>) {
+        (self.app.clone(), self.signals.take().unwrap())
     }
 
     /// Another process on the same database, after this one has died with all that it had in memory.

@@ -144,9 +144,10 @@ impl Shared for Report {
         for (index, part) in parts.into_iter().enumerate() {
             groups.entry(part.actor.workspace).or_default().push((index, part));
         }
-        let (mut signals, mut changed) = (Vec::new(), BTreeSet::new());
+        let (mut events, mut signals, mut changed) = (0, Vec::new(), BTreeSet::new());
         for (workspace, group) in groups {
             let told = write_group(app, conn, workspace, group, now, &mut answers).await?;
+            events += told.len();
             changed.insert((workspace, "license"));
             if !told.is_empty() {
                 signals.extend(journal::append(app, conn, workspace, now, &told).await?.1);
@@ -155,7 +156,7 @@ impl Shared for Report {
         }
         let unanswered = || Err(Error::Internal("a report of use was overlooked".to_owned()));
         let answers = answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect();
-        Ok(Written { answers, signals, changed })
+        Ok(Written { answers, events, signals, changed })
     }
 }
 

@@ -12,10 +12,10 @@ use crate::{
         event_views::{self, BySequence},
         page::PageRequest,
     },
-    ops::{self, deliveries::Replay},
+    ops,
 };
 
-async fn list(world: &World, webhook: WebhookId, wanted: Wanted) -> Vec<Delivery> {
+pub(super) async fn list(world: &World, webhook: WebhookId, wanted: Wanted) -> Vec<Delivery> {
     let mut request = PageRequest::new(Some(3), None, ByTime, true).unwrap();
     let mut all = Vec::new();
     loop {
@@ -28,7 +28,7 @@ async fn list(world: &World, webhook: WebhookId, wanted: Wanted) -> Vec<Delivery
 }
 
 /// As the engine writes it down, with one attempt.
-async fn finish(world: &World, delivery: DeliveryId, state: &'static str) {
+pub(super) async fn finish(world: &World, delivery: DeliveryId, state: &'static str) {
     let sql = "UPDATE deliveries SET state = $2, attempts = 1, tries = 1, leased_by = NULL, due_at = $3 WHERE id = $1";
     execute(&world.app, sql, vec![delivery.into(), state.into(), world.app.clock.now().into()]).await;
     let sql = "INSERT INTO attempts (delivery_id, number, reason, started_at, duration, status, response_headers) \
@@ -132,38 +132,6 @@ async fn a_resend_of_what_was_skipped_is_sent_and_goes_back_to_cancelled() {
         assert_eq!(resent.state, State::Pending);
         let row = &query(&world.app, "SELECT prior_state FROM deliveries", vec![]).await[0];
         assert_eq!(row.get::<String>("prior_state").unwrap(), "cancelled");
-    }
-}
-
-#[tokio::test]
-async fn a_replay_sends_what_failed_again() {
-    for mut world in worlds().await {
-        let id = create(&world, "https://example.com/", &["user.*"]).await.id;
-        let start = world.app.clock.now();
-        for _ in 0..12 {
-            publish_one(&world).await;
-            second(&world);
-        }
-        for delivery in list(&world, id, Wanted::default()).await.iter().take(9) {
-            finish(&world, delivery.id, "failed").await;
-        }
-        drain(&mut world);
-        let since = start.saturating_add(Duration::from_secs(5));
-        let failed = Replay { since, until: None, state: State::Failed, event_type: None };
-        let replayed = ops::deliveries::replay(&world.app, &world.owner, id, failed).await.unwrap();
-        assert_eq!((replayed.count, replayed.next_since), (7, None));
-        assert_eq!(handed_over(&drain(&mut world)), (0, vec![id]));
-        let by_hand = list(&world, id, Wanted::default()).await;
-        assert_eq!(by_hand.iter().filter(|delivery| delivery.reason == Reason::Resend).count(), 7);
-        let replayed = ops::deliveries::replay(&world.app, &world.owner, id, failed).await.unwrap();
-        assert_eq!(replayed.count, 0);
-        let held = Replay { state: State::Held, ..failed };
-        assert_eq!(code(ops::deliveries::replay(&world.app, &world.owner, id, held).await), "invalid");
-        let eve = stranger(&world.app).await;
-        assert_eq!(code(ops::deliveries::replay(&world.app, &eve, id, failed).await), "not_found");
-        let off = bellwire_core::text::Reason::parse("").unwrap();
-        ops::webhooks::deactivate(&world.app, &world.owner, id, off).await.unwrap();
-        assert_eq!(code(ops::deliveries::replay(&world.app, &world.owner, id, failed).await), "webhook_inactive");
     }
 }
 

@@ -31,7 +31,7 @@ async fn machines_see_that_it_works() {
         let metrics = world.send("GET", "/metrics", &[], "").await;
         let text = String::from_utf8(metrics.body.to_vec()).unwrap();
         assert!(text.contains(&format!("database=\"{}\"", world.server.app.db.engine())), "{text}");
-        assert!(text.contains("bellwire_http_requests_total{status=\"4xx\"} 1\n"), "{text}");
+        assert!(text.contains("bellwire_http_requests_total{part=\"api\",status=\"4xx\"} 1\n"), "{text}");
         world.server.stop().await;
     }
 }

@@ -136,8 +136,24 @@ async fn a_published_event_is_seen_and_delivered() {
         assert_shown!(world.ask("POST", &format!("/api/v1/webhooks/{webhook}/replay"), replay).await, @r#"
         202 Accepted
         {
-          "count": 0,
-          "next_since": null
+          "id": "rpl_…",
+          "webhook_id": "wh_…",
+          "by": {
+            "type": "api_key",
+            "id": "key_…",
+            "name": "Automation"
+          },
+          "state": "failed",
+          "type": null,
+          "since": "2026-11-23T00:00:00.000000Z",
+          "until": "2026-11-23T09:00:00.000000Z",
+          "status": "done",
+          "total": 0,
+          "looked_at": 0,
+          "sent": 0,
+          "created_at": "2026-11-23T09:00:00.000000Z",
+          "updated_at": "2026-11-23T09:00:00.000000Z",
+          "ended_at": "2026-11-23T09:00:00.000000Z"
         }
         "#);
         world.server.stop().await;

@@ -10,6 +10,7 @@ mod documents;
 mod events;
 mod license;
 mod people;
+mod receivers;
 mod refusals;
 mod webhooks;
 mod world;

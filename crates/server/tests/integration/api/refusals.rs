@@ -70,10 +70,12 @@ async fn what_belongs_to_others_is_not_there() {
         let user = world.other.user_id.to_string();
         let of_key = async |path: &str| world.ask_as(&world.other.api_key, "GET", path, Value::Null).await;
         let role = of_key("/api/v1/roles").await.text("/data/0/id");
+        let replayed = theirs(&format!("webhooks/{webhook}/replay"), json!({"since": "2026-11-23T00:00:00Z"})).await;
         let delivery = of_key(&format!("/api/v1/webhooks/{webhook}/deliveries")).await.text("/data/0/id");
         let ids = [
             ("/webhooks/", webhook.as_str()),
             ("/deliveries/", &delivery),
+            ("/replays/", &replayed),
             ("/events/", &event),
             ("/users/", &user),
             ("/invites/", &invite),

@@ -5,7 +5,7 @@ use std::{env, fmt::Write, time::Duration};
 use bellwire::{
     cli::serve::{self, Server},
     clock::{Clock, Randomness},
-    config::Config,
+    config::{Config, LogFormat},
     ops::setup::{self, Bootstrapped},
     password::Password,
 };
@@ -39,6 +39,11 @@ pub(super) async fn world() -> World {
     World::start(None, morning()).await
 }
 
+/// As [`world`], with a clock that stands still at this time.
+pub(super) async fn world_at(now: Timestamp) -> World {
+    World::start(None, now).await
+}
+
 /// A server on each engine that can be had.
 pub(super) async fn worlds() -> Vec<World> {
     worlds_at(morning()).await
@@ -68,10 +73,13 @@ impl World {
             public_url: Some("https://bellwire.example.com".to_owned()),
             master_key_file: folder.path().join("bellwire.key"),
             allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            extra_ca_file: None,
             retry_schedule: "0s,5s".parse().unwrap(),
             deactivate_after: Duration::from_hours(5 * 24),
             retention: Duration::from_hours(30 * 24),
+            drain_delay: Duration::ZERO,
             log: "off".to_owned(),
+            log_format: LogFormat::Text,
         };
         let server = serve::start(config, Clock::fake(now), Randomness::seeded(7)).await.unwrap();
         let make = async |workspace: &str, email: &str, name: &str| {

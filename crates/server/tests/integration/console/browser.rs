@@ -6,7 +6,7 @@ use axum::{Router, body::Body, extract::ConnectInfo};
 use bellwire::{
     app::App,
     clock::{Clock, Randomness},
-    config::Config,
+    config::{Config, LogFormat},
     crypt::MasterKey,
     db::Db,
 };
@@ -49,10 +49,13 @@ impl Console {
             public_url: Some(public_url.to_owned()),
             master_key_file: folder.path().join("bellwire.key"),
             allow_networks: Vec::new(),
+            extra_ca_file: None,
             retry_schedule: "0s,5s".parse().unwrap(),
             deactivate_after: Duration::from_secs(5 * 24 * 60 * 60),
             retention: Duration::from_secs(30 * 24 * 60 * 60),
+            drain_delay: Duration::ZERO,
             log: "off".to_owned(),
+            log_format: LogFormat::Text,
         };
         let db = Db::open(&config.database_url).await.unwrap();
         let clock = Clock::fake(Timestamp::parse("2026-11-23T09:00:00Z").unwrap());

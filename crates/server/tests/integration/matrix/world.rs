@@ -329,6 +329,10 @@ impl World {
                 let sent = self.make_all(&format!("webhooks/{webhook}/test"), Value::Null).await;
                 sent["delivery_id"].as_str().unwrap_or_else(|| panic!("{sent:#}")).to_owned()
             }
+            "replays" => {
+                let webhook = self.make("webhooks", webhook).await;
+                self.make(&format!("webhooks/{webhook}/replay"), json!({"since": "2026-11-23T00:00:00Z"})).await
+            }
             "events" => self.make("events", json!({"type": "user.left", "data": {}})).await,
             "users" => somebody,
             "workspaces" => self.acme.id.to_string(),

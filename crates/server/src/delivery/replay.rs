@@ -1,0 +1,26 @@
+//! Carries replays out: one short step after the other, of all replays in turn, until none has anything left to do.
+
+use std::{sync::Arc, time::Duration};
+
+use super::Shared;
+use crate::ops;
+
+/// How often to look for what nobody told us of: replays of a webhook that was turned on, of another node, of before a restart.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Runs until the engine stops.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let clock = &shared.app.clock;
+    while !shared.stopping() {
+        match ops::replays::step(&shared.app).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => error.log(),
+        }
+        tokio::select! {
+            () = shared.stopped() => return,
+            () = shared.replay.notified() => {}
+            () = clock.sleep_until(clock.now().saturating_add(EVERY)) => {}
+        }
+    }
+}
