@@ -10,6 +10,7 @@
 
 mod bare;
 mod connection;
+mod pages;
 mod process;
 mod publish;
 mod receiver;
@@ -41,6 +42,8 @@ enum Command {
     /// The publisher (started by `run`)
     #[command(hide = true)]
     Publish(publish::Publish),
+    /// Opens every list of a large workspace, and prints how long each took
+    Pages(pages::Pages),
     /// Reports use, and prints how many reports a second the server takes
     Usage(usage::Usage),
     /// The client of `usage` (started by it)
@@ -54,6 +57,7 @@ async fn main() -> Result<(), Failure> {
         Command::Run(run) => run.run().await,
         Command::Bare(bare) => bare.run().await,
         Command::Publish(publish) => publish.run().await,
+        Command::Pages(pages) => pages.run().await,
         Command::Usage(usage) => usage.run().await,
         Command::Report(report) => report.run().await,
     }

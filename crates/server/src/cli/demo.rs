@@ -4,6 +4,8 @@
 //! *gone*, and makes things happen all the time, through the same use cases as pages and the API. Nothing of it is prepared
 //! data: the red dot is there because a receiver said 410.
 
+mod large;
+
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use bellwire_core::{
@@ -68,6 +70,19 @@ pub(super) struct Demo {
     /// How long to wait between two events
     #[arg(long, default_value = "700ms", value_parser = humantime::parse_duration)]
     pause: Duration,
+    /// How much there is: a large one has 100,000 users and 1,000 groups, and nothing happens in it by itself
+    #[arg(long, value_enum, default_value_t = Size::Small)]
+    size: Size,
+    /// Webhooks of a large one
+    #[arg(long, default_value_t = 10_000)]
+    webhooks: usize,
+}
+
+/// How much there is.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Size {
+    Small,
+    Large,
 }
 
 /// Serves until the process is told to stop.
@@ -91,12 +106,15 @@ async fn serve_and_play(demo: &Demo, config: Config) -> Result<(), String> {
     let mut told = serve::Told::new()?;
     let server = serve::start(config, Clock::System, Randomness::from_system()).await?;
     let receiver = receive().await.map_err(|error| format!("can't start the receiver: {error}"))?;
-    let cast = seed(&server.app, receiver).await.map_err(|error| format!("can't fill the demo: {error}"))?;
+    let cast = seed(&server.app, receiver, demo).await.map_err(|error| format!("can't fill the demo: {error}"))?;
     super::print(format_args!("Bellwire serves a demo on {}", server.app.config.public_url()));
     super::print(format_args!("Sign in as {EMAIL} with the password: {PASSWORD}"));
-    let play = tokio::spawn(play(server.app.clone(), cast, demo.pause));
+    super::print(format_args!("API key: {}", cast.key));
+    let play = (demo.size == Size::Small).then(|| tokio::spawn(play(server.app.clone(), cast, demo.pause)));
     told.stop().await;
-    play.abort();
+    if let Some(play) = play {
+        play.abort();
+    }
     server.stop().await;
     Ok(())
 }
@@ -105,18 +123,23 @@ async fn serve_and_play(demo: &Demo, config: Config) -> Result<(), String> {
 struct Cast {
     automation: Actor,
     ann: Actor,
+    /// The secret of the API key `automation`.
+    key: String,
 }
 
 fn name(text: &str) -> Result<Name, Error> {
     Name::parse(text).map_err(|error| Error::invalid("name", error))
 }
 
-async fn seed(app: &App, receiver: SocketAddr) -> Result<Cast, Error> {
+async fn seed(app: &App, receiver: SocketAddr, demo: &Demo) -> Result<Cast, Error> {
     let password = || Password::parse(PASSWORD).map_err(|error| Error::invalid("password", error));
     let email = |text: &str| Email::parse(text).map_err(|error| Error::invalid("email", error));
     let made = setup::bootstrap(app, name("Northwind Traders")?, email(EMAIL)?, name("Ann Lee")?, password()?).await?;
     let automation = crate::ops::api_keys::authenticate(app, &made.api_key).await?;
     let ann = person(made.workspace_id, PrincipalId::User(made.user_id), "Ann Lee", BuiltInRole::Owner);
+    if demo.size == Size::Large {
+        large::people(app, &ann).await?;
+    }
     for (index, (path, types, description)) in WEBHOOKS.iter().enumerate() {
         let new = NewWebhook {
             url: format!("http://{receiver}{path}").parse().map_err(|error| Error::invalid("url", error))?,
@@ -137,7 +160,10 @@ async fn seed(app: &App, receiver: SocketAddr) -> Result<Cast, Error> {
     let amount = Amount::new(20_000).map_err(|error| Error::invalid("amount", error))?;
     let note = Reason::parse("Order 4711").map_err(|error| Error::invalid("note", error))?;
     license::credit(app, &ann, NewCredit { amount, source: CreditSource::Purchase, note: Some(note) }, None).await?;
-    Ok(Cast { automation, ann })
+    if demo.size == Size::Large {
+        large::webhooks(app, &ann, demo.webhooks).await?;
+    }
+    Ok(Cast { automation, ann, key: made.api_key })
 }
 
 fn person(workspace: WorkspaceId, principal: PrincipalId, name: &str, role: BuiltInRole) -> Actor {

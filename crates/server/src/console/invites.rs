@@ -64,8 +64,8 @@ async fn page(signed: Signed, status: StatusCode, dialog: Option<Dialog>) -> Ans
         search: table.filter("q").map(str::to_owned),
         status: table.filter("status").and_then(|status| status.parse().ok()),
     };
-    let total = invites::count(&signed.app, &signed.actor, filter.clone()).await?;
-    let found = invites::list(&signed.app, &signed.actor, filter, asked).await?;
+    let found = invites::list(&signed.app, &signed.actor, filter.clone(), asked).await?;
+    let total = table.total(&found, invites::count(&signed.app, &signed.actor, filter)).await?;
     let words = [("pending", "Pending"), ("accepted", "Accepted"), ("expired", "Expired"), ("deleted", "Deleted")];
     let mut rows = Vec::with_capacity(found.data.len());
     for invite in &found.data {
