@@ -4,7 +4,7 @@
 //! from it. An entry has a name, the words for people, the JSON Schema (2020-12) of the event's `data` and an example of it.
 //!
 //! What always holds: names are unique; a constant such as [`EventType::USER_BLOCKED`] names an entry or the crate doesn't
-//! compile; every example is valid by its schema; objects are closed, and no secret, token or URL of an invite is among their
+//! compile; what is not [delivered](EventType::is_delivered) is in the workspace's feed only; every example is valid by its schema; objects are closed, and no secret, token or URL of an invite is among their
 //! properties. The order of the catalogue is the order of everything that is made from it. An [`EventType`] is a position in
 //! the catalogue and only good for this build: store and send its name.
 
@@ -20,6 +20,7 @@ mod state_changes;
 mod tests;
 mod users;
 mod webhooks;
+mod workspace;
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -109,7 +110,7 @@ impl ActorType {
 pub struct Entry {
     /// The stable name: `user.blocked`.
     pub name: &'static str,
-    /// Which group it belongs to; `None` for what happens to webhooks.
+    /// Which group it belongs to; `None` for what happens to webhooks, the workspace and its ownership.
     pub actor_type: Option<ActorType>,
     /// The words beside its checkbox: `User blocked`.
     pub title: &'static str,
@@ -157,6 +158,16 @@ impl Entry {
 
     const fn not_subscribable(self) -> Self {
         Self { subscribable: false, ..self }
+    }
+
+    /// For the feed of the workspace only: no webhook ever gets it.
+    const fn for_the_feed(
+        name: &'static str,
+        title: &'static str,
+        description: &'static str,
+        data: fn() -> Object,
+    ) -> Self {
+        Self::of_webhooks(name, title, description, data).not_subscribable()
     }
 
     /// The JSON Schema (2020-12) of `data`. It refers to nothing outside itself.
@@ -210,7 +221,7 @@ impl Entry {
     }
 }
 
-const PARTS: [&[Entry]; 7] = [
+const PARTS: [&[Entry]; 8] = [
     users::ENTRIES,
     invites::ENTRIES,
     groups::ENTRIES,
@@ -218,6 +229,7 @@ const PARTS: [&[Entry]; 7] = [
     api_keys::ENTRIES,
     state_changes::ENTRIES,
     webhooks::ENTRIES,
+    workspace::ENTRIES,
 ];
 
 const COUNT: usize = {
@@ -266,6 +278,11 @@ impl EventType {
     /// The stable name: `user.blocked`.
     pub fn as_str(self) -> &'static str {
         self.entry().name
+    }
+
+    /// Whether webhooks get it at all: by wanting it, or as a test. The others are in the workspace's feed only.
+    pub fn is_delivered(self) -> bool {
+        self.entry().subscribable || self == Self::WEBHOOK_TEST
     }
 
     /// What the catalogue says of it.
@@ -354,6 +371,19 @@ constants! {
     LICENSE_UNBLOCKED = "license.unblocked",
     WEBHOOK_TEST = "webhook.test",
     WEBHOOK_DEACTIVATED = "webhook.deactivated",
+    WEBHOOK_CREATED = "webhook.created",
+    WEBHOOK_UPDATED = "webhook.updated",
+    WEBHOOK_ACTIVATED = "webhook.activated",
+    WEBHOOK_DELETED = "webhook.deleted",
+    WEBHOOK_SECRET_REVEALED = "webhook.secret_revealed",
+    WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated",
+    WEBHOOK_DELIVERY_RESENT = "webhook.delivery_resent",
+    WEBHOOK_REPLAYED = "webhook.replayed",
+    WEBHOOK_REPLAY_CANCELLED = "webhook.replay_cancelled",
+    WORKSPACE_UPDATED = "workspace.updated",
+    OWNERSHIP_OFFER_CREATED = "ownership_offer.created",
+    OWNERSHIP_OFFER_WITHDRAWN = "ownership_offer.withdrawn",
+    OWNERSHIP_OFFER_DECLINED = "ownership_offer.declined",
 }
 
 impl fmt::Display for EventType {

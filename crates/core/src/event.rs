@@ -3,6 +3,8 @@
 //! Events are immutable and numbered without gaps in each workspace. The body is a function of the stored parts, so that every
 //! attempt, resend and page shows the same bytes.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -28,6 +30,68 @@ impl EventActor {
     /// Bellwire itself: clocks and retries.
     pub fn system() -> Self {
         Self { kind: PrincipalKind::System, id: None, name: "Bellwire".to_owned() }
+    }
+}
+
+/// How an event came about. It is kept with the event for those who look after the account, and is never part of the body: receivers
+/// have no business with the addresses of people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Origin {
+    /// The way it came.
+    pub via: Via,
+    /// The API key that asked; null unless it came through the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_id: Option<ApiKeyId>,
+    /// The address from which it was asked, as far as it can be known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub address: Option<IpAddr>,
+}
+
+impl Origin {
+    /// By this way, from an unknown address.
+    pub const fn via(via: Via) -> Self {
+        Self { via, api_key_id: None, address: None }
+    }
+
+    /// By a form of the console, from this address.
+    pub const fn console(address: Option<IpAddr>) -> Self {
+        Self { via: Via::Console, api_key_id: None, address }
+    }
+}
+
+/// The ways by which events come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// A form of the console.
+    Console,
+    /// A request to the API.
+    Api,
+    /// A command of the program, on the machine where it runs.
+    CommandLine,
+    /// Nobody asked: time passed, or a limit was reached.
+    System,
+}
+
+/// Who did something, and how it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By {
+    /// Who.
+    pub actor: EventActor,
+    /// How.
+    pub origin: Origin,
+}
+
+impl By {
+    /// Bellwire itself: clocks and retries.
+    pub fn system() -> Self {
+        Self { actor: EventActor::system(), origin: Origin::via(Via::System) }
+    }
+
+    /// Whoever runs the program, with a command.
+    pub fn operator() -> Self {
+        Self { actor: EventActor::system(), origin: Origin::via(Via::CommandLine) }
     }
 }
 

@@ -1,9 +1,14 @@
 //! The settings: one struct, each a flag and an environment variable of the same name.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use bellwire_core::retry::{RetryPolicy, Schedule};
 use clap::Args;
+use http::HeaderMap;
 use ipnet::IpNet;
 
 /// Everything that an operator can set.
@@ -85,6 +90,17 @@ impl Config {
         self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
 
+    /// Where a request comes from, as far as it can be known. Over https there is a proxy in front (this server speaks plain HTTP),
+    /// and whoever asks is the last address that it wrote into `X-Forwarded-For`: the others come from whoever asks. Otherwise it
+    /// is the peer.
+    pub fn client_ip(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+        if !self.is_https() {
+            return peer;
+        }
+        let line = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+        line.rsplit(',').next()?.trim().parse().ok()
+    }
+
     /// The retry times.
     pub fn retry_policy(&self) -> RetryPolicy {
         RetryPolicy { schedule: self.retry_schedule.clone(), deactivate_after: self.deactivate_after }
@@ -114,4 +130,30 @@ fn network(text: &str) -> Result<IpNet, String> {
     text.parse()
         .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
         .map_err(|_| "must be a network like 10.1.0.0/16".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    #[test]
+    fn only_what_the_proxy_wrote_is_believed() {
+        let at = |url: &str| Flags::parse_from(["bellwire", "--public-url", url]).config;
+        let (plain, https) = (at("http://hooks.example.com"), at("https://hooks.example.com"));
+        let peer = Some("127.0.0.1".parse().unwrap());
+        let mut headers = HeaderMap::new();
+        assert_eq!(https.client_ip(peer, &headers), None);
+        headers.append("x-forwarded-for", "1.2.3.4".parse().unwrap());
+        headers.append("x-forwarded-for", "5.6.7.8, 203.0.113.9".parse().unwrap());
+        assert_eq!(https.client_ip(peer, &headers), Some("203.0.113.9".parse().unwrap()));
+        assert_eq!(plain.client_ip(peer, &headers), peer);
+    }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use bellwire_core::{
     catalogue::EventType,
-    event::PrincipalId,
+    event::{Origin, PrincipalId},
     id::{UserId, WebhookId, WorkspaceId},
     text::{Email, Name, Reason},
     time::Timestamp,
@@ -258,7 +258,7 @@ pub(crate) async fn actor(app: &App, workspace: WorkspaceId, principal: Principa
         })
     });
     let (permissions, named) = find.await.unwrap();
-    Some(Actor { workspace, principal, name: named?.name, permissions: permissions? })
+    Some(Actor { workspace, principal, name: named?.name, permissions: permissions?, origin: Origin::console(None) })
 }
 
 /// Runs a statement on a reading connection.

@@ -68,6 +68,12 @@ impl EventTypes {
         self.0 & (1 << event_type.0) != 0
     }
 
+    /// The types that are in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Adds `event_type`; says whether it is new.
     pub const fn insert(&mut self, event_type: EventType) -> bool {
         let new = !self.contains(event_type);

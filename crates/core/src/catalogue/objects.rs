@@ -26,10 +26,17 @@ const MEMBER: &str = "role_01ke6jq300erpamyjxtw632hk1";
 const OWNER: &str = "role_01ke6jq300ese8r5d6grc7qdnv";
 const LICENSE: &str = "lic_01m6a6ft00fb58dg7617590vv3";
 const WEBHOOK: &str = "wh_01kjw16mm0em4ry1jygtts6an2";
-const DELIVERY: &str = "dlv_01m826me80e65bwwt3y0b8j32h";
+pub(super) const DELIVERY: &str = "dlv_01m826me80e65bwwt3y0b8j32h";
+
+pub(super) const REPLAY: &str = "rpl_01m83t4cm0f2c6zqk8w1y4n7hs";
+pub(super) const OFFER: &str = "own_01m83t4cm0ea0bdvqx5r6y2k8n";
 
 /// When the example events happen.
 pub(super) const NOW: &str = "2026-11-23T09:00:00.000000Z";
+/// A day after it.
+pub(super) const LATER: &str = "2026-11-24T09:00:00.000000Z";
+/// A week after it.
+pub(super) const WEEK_LATER: &str = "2026-11-30T09:00:00.000000Z";
 const PERIOD_START: &str = "2026-11-01T00:00:00.000000Z";
 const PERIOD_END: &str = "2026-12-01T00:00:00.000000Z";
 

@@ -88,7 +88,12 @@ impl Page {
         events.push(EventGroup {
             title: "Webhooks",
             description: "What happens to webhooks themselves.",
-            types: describe(EventType::all().filter(|it| it.entry().actor_type.is_none())),
+            types: describe(EventType::all().filter(|it| it.entry().actor_type.is_none() && it.is_delivered())),
+        });
+        events.push(EventGroup {
+            title: "Feed only",
+            description: "What else is in the workspace's feed. No webhook gets these.",
+            types: describe(EventType::all().filter(|it| !it.is_delivered())),
         });
         Self { version: env!("CARGO_PKG_VERSION"), sections: sections.into(), events }
     }

@@ -2,7 +2,7 @@
 
 use axum::{Json as Answer, extract::State};
 use bellwire_core::{
-    catalogue::{ActorType, EventType},
+    catalogue::{ActorType, EventType, EventTypes},
     id::EventId,
     time::Timestamp,
 };
@@ -86,9 +86,9 @@ async fn list(
 ) -> ApiResult<Answer<Page<EventView>>> {
     let descending = Order::is_descending(query.order, Order::Desc);
     let request = PageRequest::new(query.limit, query.cursor.as_deref(), BySequence, descending)?;
+    let types = [query.event_type.map(EventTypes::from), query.actor_type.map(|it| it.types().collect())];
     let wanted = Wanted {
-        event_type: query.event_type.map(|event_type| event_type.to_string()),
-        actor_type: query.actor_type,
+        event_types: types.into_iter().flatten().reduce(EventTypes::intersection),
         actor_id: query.actor_id,
         object_id: query.object_id,
         search: query.search,

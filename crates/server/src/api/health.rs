@@ -1,6 +1,7 @@
 //! What the machines around Bellwire ask: is it alive, and can it do its work.
 
 use axum::extract::State;
+use http::StatusCode;
 
 use super::ApiResult;
 use crate::{app::App, error::Error};
@@ -11,13 +12,14 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 /// `GET /readyz`: the database can be read and written, and the process is not about to end.
-pub(super) async fn readyz(State(app): State<App>) -> ApiResult<&'static str> {
+pub(super) async fn readyz(State(app): State<App>) -> ApiResult<(StatusCode, &'static str)> {
     if !app.is_serving() {
-        return Err(Error::Unavailable("this process is about to end".to_owned()).into());
+        // No failure: nothing is logged.
+        return Ok((StatusCode::SERVICE_UNAVAILABLE, "stopping"));
     }
     app.db.read(|conn| Box::pin(async move { Ok::<_, Error>(conn.query_one("SELECT 1 AS one", &[]).await?) })).await?;
     // Takes the place of a writer and changes no row.
     let nothing = "UPDATE workspaces SET sequence = sequence WHERE id = ''";
     app.db.write(move |conn| Box::pin(async move { Ok::<_, Error>(conn.execute(nothing, &[]).await?) })).await?;
-    Ok("ok")
+    Ok((StatusCode::OK, "ok"))
 }

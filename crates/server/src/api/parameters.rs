@@ -1,10 +1,10 @@
 //! What a request says outside of its body: who asks, the ids in the path, the query, the idempotency key.
 
-use std::str::FromStr;
+use std::{net::SocketAddr, str::FromStr};
 
 use axum::{
     RequestPartsExt,
-    extract::{FromRequestParts, Path},
+    extract::{ConnectInfo, FromRequestParts, Path},
 };
 use bellwire_core::{
     event::PrincipalId,
@@ -34,7 +34,10 @@ impl FromRequestParts<App> for Caller {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Error::Unauthenticated.into());
         }
-        Ok(Self(ops::api_keys::authenticate(app, key.trim()).await?))
+        let mut actor = ops::api_keys::authenticate(app, key.trim()).await?;
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        actor.origin.address = app.config.client_ip(peer, &parts.headers);
+        Ok(Self(actor))
     }
 }
 

@@ -13,6 +13,7 @@ use bellwire_core::{
 };
 use http::{StatusCode, header::LOCATION};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
@@ -32,7 +33,7 @@ use crate::{
     ops::{
         self,
         replays::NewReplay,
-        webhooks::{Missed, NewWebhook, SecretView, WebhookDetails, WebhookPatch},
+        webhooks::{Missed, NewTest, NewWebhook, SecretView, WebhookDetails, WebhookPatch},
     },
 };
 
@@ -318,6 +319,8 @@ async fn status_changes(
 }
 
 /// Get a webhook's secret
+///
+/// That somebody looked at it is in the workspace's feed.
 #[utoipa::path(get, path = "/webhooks/{id}/secret", operation_id = "get_webhook_secret", tag = "Webhooks",
     params(("id" = WebhookId, Path, description = "The webhook's id")),
     responses((status = 200, description = "The secret", body = SecretView)))]
@@ -326,7 +329,7 @@ async fn secret(
     Caller(actor): Caller,
     PathId(id): PathId<WebhookId>,
 ) -> ApiResult<Answer<SecretView>> {
-    Ok(Answer(ops::webhooks::secret(&app, &actor, id).await?))
+    Ok(Answer(ops::webhooks::reveal_secret(&app, &actor, id).await?))
 }
 
 /// How to change the secret.
@@ -365,6 +368,9 @@ struct TestWebhook {
     /// The type of the event; `webhook.test` when not given.
     #[serde(rename = "type")]
     event_type: Option<EventType>,
+    /// The event's data, a JSON object of up to 256 KiB; the example of the catalogue when not given.
+    #[schema(value_type = Option<Object>)]
+    data: Option<Box<RawValue>>,
 }
 
 /// A delivery that was begun.
@@ -376,7 +382,7 @@ struct Begun {
 
 /// Send a test to a webhook
 ///
-/// The example of the catalogue, to this webhook only, marked as a test.
+/// One event, to this webhook only, marked as a test.
 #[utoipa::path(post, path = "/webhooks/{id}/test", operation_id = "test_webhook", tag = "Webhooks",
     request_body(content = Option<TestWebhook>), params(("id" = WebhookId, Path, description = "The webhook's id")),
     responses((status = 202, description = "The test is on its way", body = Begun)))]
@@ -386,7 +392,8 @@ async fn test(
     PathId(id): PathId<WebhookId>,
     OptionalJson(what): OptionalJson<TestWebhook>,
 ) -> ApiResult<(StatusCode, Answer<Begun>)> {
-    let delivery_id = ops::webhooks::test(&app, &actor, id, what.event_type).await?;
+    let new = NewTest { event_type: what.event_type, data: what.data };
+    let delivery_id = ops::webhooks::test(&app, &actor, id, new).await?;
     Ok((StatusCode::ACCEPTED, Answer(Begun { delivery_id })))
 }
 

@@ -10,7 +10,7 @@ use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use bellwire_core::{
     catalogue::{EventType, EventTypes},
-    event::PrincipalId,
+    event::{Origin, PrincipalId, Via},
     id::WorkspaceId,
     license::{Amount, CreditSource},
     permission::BuiltInRole,
@@ -167,7 +167,13 @@ async fn seed(app: &App, receiver: SocketAddr, demo: &Demo) -> Result<Cast, Erro
 }
 
 fn person(workspace: WorkspaceId, principal: PrincipalId, name: &str, role: BuiltInRole) -> Actor {
-    Actor { workspace, principal, name: name.to_owned(), permissions: role.permissions() }
+    Actor {
+        workspace,
+        principal,
+        name: name.to_owned(),
+        permissions: role.permissions(),
+        origin: Origin::via(Via::CommandLine),
+    }
 }
 
 /// Makes things happen until it is ended.

@@ -15,12 +15,7 @@ pub(super) fn check(
     command: &clap::Command,
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<(), String> {
-    let known: BTreeSet<String> = with_subcommands(command)
-        .into_iter()
-        .flat_map(clap::Command::get_arguments)
-        .filter_map(clap::Arg::get_env)
-        .map(|name| name.to_string_lossy().into_owned())
-        .collect();
+    let known = settings(command);
     for (name, _) in variables {
         let name = name.to_string_lossy();
         if !name.starts_with("BELLWIRE_") || name.starts_with(OF_TESTS) || known.contains(name.as_ref()) {
@@ -31,6 +26,12 @@ pub(super) fn check(
         return Err(format!("the environment variable {name} is not a setting{hint}"));
     }
     Ok(())
+}
+
+/// The variables of all settings.
+fn settings(command: &clap::Command) -> BTreeSet<String> {
+    let arguments = with_subcommands(command).into_iter().flat_map(clap::Command::get_arguments);
+    arguments.filter_map(clap::Arg::get_env).map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 fn with_subcommands(command: &clap::Command) -> Vec<&clap::Command> {
@@ -72,6 +73,14 @@ mod tests {
 
     fn checked(name: &str) -> Result<(), String> {
         check(&super::super::Arguments::command(), [(name.into(), "x".into())].into_iter())
+    }
+
+    #[test]
+    fn every_setting_is_in_the_documentation() {
+        let documentation = include_str!("../../../../docs/operations.md");
+        for setting in settings(&super::super::Arguments::command()) {
+            assert!(documentation.contains(&format!("| `{setting}` |")), "docs/operations.md has no row for {setting}");
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ async fn setup_page(visitor: Visitor) -> Answer {
 async fn set_up(visitor: Visitor, form: Fields) -> Answer {
     let token = form.text("token");
     let done = match read_setup(&form) {
-        Ok(wanted) => setup::complete(&visitor.app, token, wanted).await,
+        Ok(wanted) => setup::complete(&visitor.app, token, wanted, visitor.client_ip).await,
         Err(error) => Err(error),
     };
     match done {

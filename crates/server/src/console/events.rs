@@ -1,9 +1,12 @@
 //! The workspace's events, newest first, and one event with what it made owed.
 
+use std::time::Duration;
+
 use axum::extract::Path;
 use bellwire_core::{
-    catalogue::{ActorType, EventType},
+    catalogue::{ActorType, EventType, EventTypes},
     id::EventId,
+    time::Timestamp,
 };
 
 use super::{
@@ -12,8 +15,8 @@ use super::{
     table::{ROWS, Table, choices},
     view::{
         Section,
-        events::{EventRow, ListPage, ShowPage},
-        listing::Order,
+        events::{EventRow, ListPage, Only, ShowPage},
+        listing::{Listing, Order},
     },
     webhook::uncounted,
     webhooks::id,
@@ -36,19 +39,55 @@ pub(super) fn routes() -> Routes<App> {
     Routes::new().route(PATH, get(list)).route("/events/{id}", get(show))
 }
 
+/// In the order of the address. `actor` and `object` are ids, `from` and `until` days (UTC).
+const FILTERS: [&str; 7] = ["q", "actor_type", "type", "actor", "object", "from", "until"];
+/// Stands among the actor types for what belongs to none of them.
+const OTHERS: (&str, &str) = ("others", "Webhooks and workspace");
+const DAY: Duration = Duration::from_hours(24);
+
 /// What a query asks for: nothing at all when it has a filter that there isn't.
 fn wanted(table: &Table) -> Option<Wanted> {
-    let actor_type = match table.filter("actor_type") {
+    let group = match table.filter("actor_type") {
         None => None,
-        Some(key) => Some(ActorType::parse(key)?),
+        Some(key) if key == OTHERS.0 => Some(EventType::all().filter(|it| it.entry().actor_type.is_none()).collect()),
+        Some(key) => Some(ActorType::parse(key)?.types().collect()),
     };
-    let event_type = table.filter("type").map(EventType::parse).transpose().ok()?;
-    let search = table.filter("q").map(str::to_owned);
-    Some(Wanted { actor_type, event_type: event_type.map(|it| it.as_str().to_owned()), search, ..Wanted::default() })
+    let exact = table.filter("type").map(EventType::parse).transpose().ok()?.map(EventTypes::from);
+    let day = |filter| match table.filter(filter) {
+        None => Some(None),
+        Some(text) => Timestamp::parse(&format!("{text}T00:00:00Z")).ok().map(Some),
+    };
+    Some(Wanted {
+        event_types: [group, exact].into_iter().flatten().reduce(EventTypes::intersection),
+        actor_id: table.filter("actor").map(str::to_owned),
+        object_id: table.filter("object").map(str::to_owned),
+        search: table.filter("q").map(str::to_owned),
+        since: day("from")?,
+        until: day("until")?.map(|day| day.saturating_add(DAY)),
+    })
+}
+
+/// The filters that were clicked, with the names that the shown events tell.
+fn only(table: &Table, shown: &[EventView]) -> Vec<Only> {
+    let one = |filter, title| {
+        let id = table.filter(filter)?.to_owned();
+        let named = |event: &EventView| match &event.actor.id {
+            Some(actor) if *actor == id => Some(event.actor.name.clone()),
+            _ => words::named(event.data.get(), &id),
+        };
+        let name = shown.iter().find_map(named).unwrap_or_else(|| id.clone());
+        Some(Only { filter, title, name, without: table.list.without(filter), id })
+    };
+    [one("actor", "Actor"), one("object", "Object")].into_iter().flatten().collect()
+}
+
+/// The feed with one filter.
+fn feed(filter: &str, id: &str) -> String {
+    Listing::new(PATH, &[(filter, id)], "", Order::Descending, true).here()
 }
 
 async fn list(signed: Signed) -> Answer {
-    let table = Table::read(PATH, &signed.query, &["q", "actor_type", "type"], &[], ("sequence", Order::Descending));
+    let table = Table::read(PATH, &signed.query, &FILTERS, &[], ("sequence", Order::Descending));
     let (rows, has_next) = match wanted(&table) {
         Some(wanted) => {
             let request = PageRequest::numbered(table.page, ROWS, BySequence, true);
@@ -67,10 +106,11 @@ async fn list(signed: Signed) -> Answer {
         chrome: signed.chrome(Section::Events, "events", None),
         actor_types: choices(
             "All actor types",
-            ActorType::all().map(|it| (it.key(), it.title())),
+            ActorType::all().map(|it| (it.key(), it.title())).chain([OTHERS]),
             list.filter("actor_type"),
         ),
         types: choices("All event types", types, list.filter("type")),
+        only: only(&table, &rows),
         rows: rows.iter().map(row).collect(),
         pager: uncounted(&table, rows.len(), has_next),
         list: table.list,
@@ -85,7 +125,9 @@ fn row(event: &EventView) -> EventRow {
         at: moment(event.timestamp),
         event_type: event.event_type.clone(),
         actor: words::actor(&event.actor),
+        actor_href: event.actor.id.as_ref().map(|id| feed("actor", id)),
         object: words::object(event.data.get()),
+        object_href: words::object_id(event.data.get()).map(|id| feed("object", &id)),
     }
 }
 
@@ -106,6 +148,8 @@ async fn show(signed: Signed, Path(text): Path<String>) -> Answer {
         chrome: signed.chrome(Section::Events, "deliveries", None),
         event: row(&it.event),
         type_title: title,
+        origin: it.origin.as_ref().map(words::origin),
+        delivered: EventType::parse(&it.event.event_type).map_or(true, EventType::is_delivered),
         body: bellwire_core::json::pretty(&body),
         related: related.iter().map(row).collect(),
         deliveries: it.deliveries.iter().map(|it| words::delivery_row(it, url(&it.webhook_id))).collect(),
@@ -122,11 +166,21 @@ mod tests {
     fn filters_that_there_are_not_match_nothing() {
         let table = |query: &str| {
             let fields = Fields::parse(query.as_bytes());
-            Table::read(PATH, &fields, &["q", "actor_type", "type"], &[], ("sequence", Order::Descending))
+            Table::read(PATH, &fields, &FILTERS, &[], ("sequence", Order::Descending))
         };
         let known = wanted(&table("q=ann&actor_type=users&type=user.blocked")).unwrap();
-        assert_eq!((known.actor_type, known.event_type.as_deref()), (Some(ActorType::Users), Some("user.blocked")));
+        assert_eq!(known.event_types, Some(EventTypes::from(EventType::USER_BLOCKED)));
         assert_eq!(known.search.as_deref(), Some("ann"));
+        let apart = wanted(&table("actor_type=invites&type=user.blocked")).unwrap();
+        assert!(apart.event_types.unwrap().is_empty());
+        let others = wanted(&table("actor_type=others")).unwrap().event_types.unwrap();
+        assert!(others.contains(EventType::WORKSPACE_UPDATED) && !others.contains(EventType::USER_LEFT));
+        let days = wanted(&table("from=2026-11-22&until=2026-11-23&actor=usr_1&object=wh_1")).unwrap();
+        assert_eq!(days.since.unwrap().to_string(), "2026-11-22T00:00:00.000000Z");
+        assert_eq!(days.until.unwrap().to_string(), "2026-11-24T00:00:00.000000Z");
+        assert_eq!((days.actor_id.as_deref(), days.object_id.as_deref()), (Some("usr_1"), Some("wh_1")));
+        assert!(wanted(&table("from=yesterday")).is_none());
+        assert!(wanted(&table("until=2026-13-40")).is_none());
         assert!(wanted(&table("actor_type=robots")).is_none());
         assert!(wanted(&table("type=user.exploded")).is_none());
     }

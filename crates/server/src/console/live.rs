@@ -24,8 +24,19 @@ use crate::{
 /// How often an open stream asks whether its session is still good.
 const CHECK: Duration = Duration::from_secs(15);
 /// What pages can listen to.
-const TOPICS: [&str; 10] =
-    ["webhooks", "deliveries", "events", "users", "invites", "groups", "roles", "ownership", "api_keys", "license"];
+const TOPICS: [&str; 11] = [
+    "webhooks",
+    "deliveries",
+    "events",
+    "users",
+    "invites",
+    "groups",
+    "roles",
+    "ownership",
+    "api_keys",
+    "license",
+    "workspace",
+];
 
 pub(super) fn routes() -> Routes<App> {
     Routes::new().route("/live", get(live))

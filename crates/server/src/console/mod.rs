@@ -15,6 +15,7 @@ mod auth;
 mod cookies;
 mod deliveries;
 mod events;
+mod export;
 mod groups;
 mod guard;
 mod invites;
@@ -22,18 +23,22 @@ mod license;
 mod live;
 mod ownership;
 mod profile;
+mod replays;
 mod reply;
 mod request;
 mod role;
 mod role_choices;
 mod role_form;
 mod roles;
+mod secret;
+mod settings;
 mod table;
 mod user_roles;
 mod users;
 mod view;
 mod webhook;
 mod webhook_form;
+mod webhook_test;
 mod webhooks;
 mod words;
 
@@ -75,9 +80,13 @@ fn routes() -> Routes<App> {
         .merge(role::routes())
         .merge(api_keys::routes())
         .merge(license::routes())
+        .merge(settings::routes())
         .merge(webhooks::routes())
         .merge(webhook::routes())
+        .merge(secret::routes())
+        .merge(webhook_test::routes())
         .merge(deliveries::routes())
+        .merge(replays::routes())
         .merge(events::routes())
         .merge(live::routes())
         .merge(assets::routes())

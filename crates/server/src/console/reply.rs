@@ -257,6 +257,7 @@ const fn needs(section: Section) -> Permission {
         Section::Roles => Permission::RolesView,
         Section::ApiKeys => Permission::ApiKeysView,
         Section::License => Permission::LicenseView,
+        Section::Settings => Permission::SettingsManage,
     }
 }
 

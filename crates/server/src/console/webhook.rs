@@ -1,4 +1,4 @@
-//! One webhook: settings, secret, health, history and deliveries, with the dialogs that are opened there.
+//! One webhook: settings, health, history and deliveries, which are also files and can be replayed.
 
 use std::time::Duration;
 
@@ -12,14 +12,16 @@ use bellwire_core::{
 use http::StatusCode;
 
 use super::{
-    reply::{self, Answer, moment},
+    export::{self, Rows},
+    reply::{self, Answer, Failure, moment},
     request::{Fields, Signed},
     table::{ROWS, Table, choices},
     view::{
         Dialog, Section, Toast,
+        account::PageError,
         listing::Order,
         parts::{Choice, LongUrl, Pager, thousands},
-        webhook::{ReplayDialog, RotateDialog, SecretDialog, ShowPage, TestDialog},
+        webhook::{ReplayDialog, ShowPage},
     },
     webhook_form,
     webhooks::{beneath, id, managed},
@@ -27,7 +29,12 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{self, deliveries::Wanted, page::PageRequest, webhooks::Status},
+    db::{
+        self,
+        deliveries::{ByTime, Delivery, Wanted},
+        page::{PageRequest, Position},
+        webhooks::Status,
+    },
     error::Error,
     ops::{
         deliveries, overview,
@@ -39,10 +46,9 @@ use crate::{
 
 pub(super) fn routes() -> Routes<App> {
     Routes::new()
-        .route("/webhooks/{id}/secret", get(secret_dialog))
-        .route("/webhooks/{id}/secret/rotate", get(rotate_dialog).post(rotate))
-        .route("/webhooks/{id}/test", get(test_dialog).post(test))
         .route("/webhooks/{id}/replay", get(replay_dialog).post(replay))
+        .route("/webhooks/{id}/deliveries.csv", get(csv))
+        .route("/webhooks/{id}/deliveries.json", get(json))
 }
 
 /// Entries of the status history that are shown: the newest.
@@ -64,6 +70,11 @@ fn span(key: &str) -> Option<Duration> {
 pub(super) async fn show(signed: Signed, Path(text): Path<String>) -> Answer {
     let webhook = id(&text)?;
     page(signed, webhook, StatusCode::OK, None).await
+}
+
+/// A webhook's deliveries, as they were asked for.
+fn table(path: &str, query: &Fields) -> Table {
+    Table::read(path, query, &["state", "type", "since"], &[], ("at", Order::Descending))
 }
 
 /// What a query asks for: nothing at all when it has a filter that there isn't.
@@ -92,10 +103,10 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
     let can_manage = signed.may(Permission::WebhooksManage);
     let now = app.clock.now();
     let path = format!("/webhooks/{webhook}");
-    let table = Table::read(&path, &signed.query, &["state", "type", "since"], &[], ("at", Order::Descending));
+    let table = table(&path, &signed.query);
     let (rows, has_next) = match wanted(&table, now) {
         Some(wanted) => {
-            let request = PageRequest::numbered(table.page, ROWS, db::deliveries::ByTime, true);
+            let request = PageRequest::numbered(table.page, ROWS, ByTime, true);
             let found = deliveries::list(app, actor, webhook, wanted, request).await?;
             (found.data, found.next.is_some())
         }
@@ -105,7 +116,8 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
     let history = webhooks::status_changes(app, actor, webhook, history).await?.data;
     let recent = overview::recent(app, actor, webhook, words::picture_since(now)).await?;
     let held = if it.status == Status::Inactive { webhooks::held_count(app, actor, webhook).await? } else { 0 };
-    let secret = if can_manage { Some(webhooks::secret(app, actor, webhook).await?) } else { None };
+    let secret = if can_manage { Some(webhooks::secret_hint(app, actor, webhook).await?) } else { None };
+    let public_key = secret.as_ref().and_then(|secret| secret.public_key.clone());
     let list = &table.list;
     let states = State::ALL.map(|state| (state.as_str(), words::delivery_state(state).word()));
     let types = EventTypes::subscribable().iter().chain([EventType::WEBHOOK_TEST]).map(|it| (it.as_str(), it.as_str()));
@@ -124,9 +136,11 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
         event_types: it.event_types.iter().map(|it| it.as_str().to_owned()).collect(),
         headers: webhook_form::masked(&it.headers),
         rate_limit: it.rate_limit.map(|limit| format!("{} per second", thousands(limit))),
-        secret_ends: secret.as_ref().map(|secret| ends(&secret.secret)).unwrap_or_default(),
+        secret_ends: secret.as_ref().map(|secret| secret.ends.clone()).unwrap_or_default(),
         rotating_until: secret.and_then(|secret| secret.old_secret_until).map(moment),
+        public_key,
         health: words::health(&recent, now),
+        replay: super::replays::newest(&signed, webhook).await?,
         history: history.iter().map(words::status_change).collect(),
         states: choices("All states", states, list.filter("state")),
         types: choices("All event types", types, list.filter("type")),
@@ -134,96 +148,68 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
         deliveries: rows.iter().map(|delivery| words::delivery_row(delivery, it.url.as_str())).collect(),
         pager: uncounted(&table, rows.len(), has_next),
         list: table.list,
+        export_csv: format!("{path}/deliveries.csv"),
+        export_json: format!("{path}/deliveries.json"),
         can_manage,
     };
     reply::render_with(status, &view)
 }
 
-/// The last four characters.
-fn ends(secret: &str) -> String {
-    let from = secret.char_indices().rev().nth(3).map_or(0, |(at, _)| at);
-    secret[from..].to_owned()
+/// The deliveries that the list shows, on all of its pages: the newest [`export::MOST`].
+async fn exported(signed: &Signed, text: &str) -> Result<Rows<Delivery>, Failure> {
+    let (app, actor, webhook) = (&signed.app, &signed.actor, id(text)?);
+    let found = wanted(&table(&own_page(text), &signed.query), app.clock.now());
+    let wanted = found.ok_or(PageError::NotFound)?;
+    let mut request =
+        PageRequest { limit: export::STEP, position: Position::Offset(0), sort: ByTime, descending: true };
+    let mut rows = Rows::new();
+    while let Some(next) = rows.add(deliveries::list(app, actor, webhook, wanted.clone(), request.clone()).await?) {
+        request = request.following(&next)?;
+    }
+    Ok(rows)
+}
+
+async fn json(signed: Signed, Path(text): Path<String>) -> Answer {
+    export::json(&format!("deliveries-{text}"), &exported(&signed, &text).await?)
+}
+
+async fn csv(signed: Signed, Path(text): Path<String>) -> Answer {
+    let rows = exported(&signed, &text).await?;
+    let columns = [
+        "id",
+        "event_id",
+        "event_type",
+        "state",
+        "created_at",
+        "attempt_count",
+        "last_attempt_at",
+        "last_status",
+        "last_error",
+        "last_duration_ms",
+        "next_attempt_at",
+    ];
+    let cells = rows.data.iter().map(|it| {
+        let last = it.last_attempt.as_ref();
+        [
+            it.id.to_string(),
+            it.event_id.to_string(),
+            it.event_type.clone(),
+            it.state.as_str().to_owned(),
+            it.created_at.to_string(),
+            it.attempt_count.to_string(),
+            export::or_empty(last.map(|last| last.started_at)),
+            export::or_empty(last.and_then(|last| last.status)),
+            last.and_then(|last| last.error.clone()).unwrap_or_default(),
+            export::or_empty(last.map(|last| last.duration_ms)),
+            export::or_empty(it.next_attempt_at),
+        ]
+    });
+    Ok(export::csv(&format!("deliveries-{text}"), columns, cells))
 }
 
 /// Where the dialogs of a webhook come back to: its own page, unless they were opened elsewhere.
-fn own_page(text: &str) -> String {
+pub(super) fn own_page(text: &str) -> String {
     format!("/webhooks/{text}")
-}
-
-async fn secret_dialog(signed: Signed, Path(text): Path<String>) -> Answer {
-    let webhook = id(&text)?;
-    let secret = webhooks::secret(&signed.app, &signed.actor, webhook).await?;
-    let return_to = signed.query.return_to(&own_page(&text));
-    let dialog = SecretDialog {
-        id: text,
-        secret: secret.secret,
-        // The one before it is not shown any more: receivers have it, and it goes.
-        previous: None,
-        rotating_until: secret.old_secret_until.map(moment),
-        public_key: secret.public_key,
-        return_to: return_to.clone(),
-    };
-    signed.dialog(StatusCode::OK, &dialog, &return_to, beneath).await
-}
-
-/// For how long the old secret signs too, in seconds.
-const OVERLAPS: [(&str, &str); 4] =
-    [("86400", "24 hours"), ("3600", "1 hour"), ("604800", "7 days"), ("0", "Not at all")];
-
-async fn rotate_dialog(signed: Signed, Path(text): Path<String>) -> Answer {
-    let webhook = managed(&signed, &text).await?;
-    let return_to = signed.query.return_to(&own_page(&text));
-    let overlaps = OVERLAPS.iter().enumerate().map(|(n, (value, title))| Choice::new(*value, *title, n == 0));
-    let dialog = RotateDialog {
-        id: text,
-        url: webhook.url.to_string(),
-        overlaps: overlaps.collect(),
-        return_to: return_to.clone(),
-    };
-    signed.dialog(StatusCode::OK, &dialog, &return_to, beneath).await
-}
-
-async fn rotate(signed: Signed, Path(text): Path<String>, fields: Fields) -> Answer {
-    let overlap = fields.text("overlap_seconds").parse::<u64>();
-    let overlap = overlap.map_err(|_| Error::invalid("overlap_seconds", "must be a number of seconds"));
-    let done = match overlap {
-        Ok(seconds) => webhooks::rotate_secret(&signed.app, &signed.actor, id(&text)?, seconds).await,
-        Err(error) => Err(error),
-    };
-    reply::back(&fields.return_to(&own_page(&text)), done, |secret| {
-        let said = match secret.old_secret_until {
-            Some(_) => "Secret rotated. Until the old one ends, both sign.",
-            None => "Secret rotated. The old one signs no more.",
-        };
-        Toast::success(said).with_link(format!("/webhooks/{text}/secret"), "See the new secret")
-    })
-}
-
-async fn test_dialog(signed: Signed, Path(text): Path<String>) -> Answer {
-    let webhook = managed(&signed, &text).await?;
-    let return_to = signed.query.return_to(&own_page(&text));
-    let first = EventType::WEBHOOK_TEST;
-    let dialog = TestDialog {
-        id: text,
-        url: webhook.url.to_string(),
-        types: words::type_choices([first].into_iter().chain(EventTypes::subscribable().iter()), first.as_str()),
-        return_to: return_to.clone(),
-    };
-    signed.dialog(StatusCode::OK, &dialog, &return_to, beneath).await
-}
-
-async fn test(signed: Signed, Path(text): Path<String>, fields: Fields) -> Answer {
-    let wanted = match fields.text("type") {
-        "" => Ok(None),
-        name => EventType::parse(name).map(Some).map_err(|error| Error::invalid("type", error)),
-    };
-    let done = match wanted {
-        Ok(event_type) => webhooks::test(&signed.app, &signed.actor, id(&text)?, event_type).await,
-        Err(error) => Err(error),
-    };
-    reply::back(&fields.return_to(&own_page(&text)), done, |delivery| {
-        Toast::success("Test sent.").with_link(format!("/deliveries/{delivery}"), "See what came of it")
-    })
 }
 
 async fn replay_dialog(signed: Signed, Path(text): Path<String>) -> Answer {
@@ -261,8 +247,7 @@ mod tests {
     use super::*;
 
     fn table(query: &str) -> Table {
-        let fields = Fields::parse(query.as_bytes());
-        Table::read("/webhooks/wh_1", &fields, &["state", "type", "since"], &[], ("at", Order::Descending))
+        super::table("/webhooks/wh_1", &Fields::parse(query.as_bytes()))
     }
 
     #[test]
@@ -287,11 +272,5 @@ mod tests {
             (last.text().as_str(), last.previous.as_deref(), last.next),
             ("51–53", Some("/webhooks/wh_1"), None)
         );
-    }
-
-    #[test]
-    fn a_secret_shows_its_end_only() {
-        assert_eq!(ends("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), "LaSw");
-        assert_eq!(ends("abc"), "abc");
     }
 }

@@ -2,21 +2,27 @@
 //!
 //! Pure functions. Names of the catalogue, states and codes are turned into text here and nowhere else.
 
+mod picture;
+
 use std::time::Duration;
 
 use bellwire_core::{
     catalogue::{ActorType, EventType, EventTypes},
     delivery::{self, Health, State, is_success},
-    event::{EventActor, PrincipalKind},
+    event::{EventActor, Origin, PrincipalKind, Via},
+    json,
+    retry::Schedule,
     time::Timestamp,
 };
 use http::StatusCode;
 
+pub(super) use picture::{health, picture_since};
+
 use super::{
     reply::moment,
     view::{
-        deliveries::{Attempt, DeliveryRow, DeliveryState},
-        health::{Health as HealthView, Hour},
+        deliveries::{Attempt, DeliveryRow, DeliveryState, Exchange},
+        events::OriginView,
         parts::{Choice, LongUrl, Who, WhoKind, thousands},
         webhook::StatusChange,
         webhooks::{ActorChip, Evidence, LastError, Reason, WebhookStatus},
@@ -26,7 +32,6 @@ use crate::db::{
     attempts,
     deliveries::{Delivery, LastAttempt},
     principals::Owned,
-    recent::Recent,
     status_changes::{self, Status, StatusCode as Code, StatusReason},
 };
 
@@ -72,6 +77,14 @@ pub(super) fn length(duration: Duration) -> String {
     let (size, name) = UNITS.into_iter().find(|(size, _)| seconds >= *size).unwrap_or((1, "second"));
     let count = (seconds + size / 2) / size;
     format!("{} {name}{}", thousands(count), if count == 1 { "" } else { "s" })
+}
+
+/// Waits before attempts: "at once, then after 5 seconds, 5 minutes, 30 minutes".
+pub(super) fn schedule(schedule: &Schedule) -> String {
+    let waits: Vec<String> = schedule.waits().iter().skip(1).map(|wait| length(*wait)).collect();
+    let first = schedule.waits().first().filter(|wait| !wait.is_zero());
+    let first = first.map_or_else(|| "at once".to_owned(), |wait| format!("after {}", length(*wait)));
+    if waits.is_empty() { first } else { format!("{first}, then after {}", waits.join(", ")) }
 }
 
 /// `503 Service Unavailable`; a code without a name stays a number.
@@ -140,27 +153,41 @@ pub(super) fn delivery_row(delivery: &Delivery, url: &str) -> DeliveryRow {
     }
 }
 
-/// One HTTP exchange.
+/// One HTTP exchange in the list of a delivery's attempts.
 pub(super) fn attempt(attempt: &attempts::Attempt) -> Attempt {
-    let response = attempt.response_body.clone().unwrap_or_default();
     Attempt {
         number: attempt.number,
         at: moment(attempt.started_at),
         duration_ms: milliseconds(attempt.duration_ms),
         succeeded: attempt.status.is_some_and(is_success),
-        outcome: match (attempt.status, &attempt.message) {
-            (Some(status), _) => answer(status.into()),
-            (None, Some(message)) => message.trim_end_matches('.').to_owned(),
-            (None, None) => "No answer".to_owned(),
-        },
+        outcome: outcome(attempt),
         why: match attempt.reason {
             delivery::Reason::Automatic => "Automatic",
             delivery::Reason::Resend => "Resend",
             delivery::Reason::Test => "Test",
         }
         .to_owned(),
-        cut: response.len() >= KEPT,
-        response,
+    }
+}
+
+/// "200 OK", or the error in words.
+pub(super) fn outcome(attempt: &attempts::Attempt) -> String {
+    match (attempt.status, &attempt.message) {
+        (Some(status), _) => answer(status.into()),
+        (None, Some(message)) => message.trim_end_matches('.').to_owned(),
+        (None, None) => "No answer".to_owned(),
+    }
+}
+
+/// One HTTP exchange with what was answered.
+pub(super) fn exchange(attempt: &attempts::Attempt) -> Exchange {
+    let body = attempt.response_body.as_deref().unwrap_or_default();
+    Exchange {
+        number: attempt.number,
+        answered: attempt.status.is_some(),
+        headers: attempt.response_headers.clone().unwrap_or_default(),
+        cut: body.len() >= KEPT,
+        body: json::pretty(body),
     }
 }
 
@@ -220,62 +247,13 @@ pub(super) fn status_change(change: &status_changes::StatusChange) -> StatusChan
             written => format!("{BY_HAND} “{written}”"),
         },
     };
-    StatusChange { at: moment(why.at), active: change.status == Status::Active, by: actor(&why.by), text }
-}
-
-/// Hours of the picture.
-const HOURS: usize = 24;
-const HOUR: Duration = Duration::from_hours(1);
-
-/// Since when attempts are in the picture that ends at `now`.
-pub(super) fn picture_since(now: Timestamp) -> Timestamp {
-    now.saturating_sub(HOUR.saturating_mul(24))
-}
-
-/// The picture of the last 24 hours.
-pub(super) fn health(recent: &Recent, now: Timestamp) -> HealthView {
-    let since = picture_since(now);
-    let mut hours: Vec<(u32, u32, Vec<i64>)> = vec![(0, 0, Vec::new()); HOURS];
-    for attempt in &recent.attempts {
-        if attempt.started_at < since {
-            continue;
-        }
-        let number = attempt.started_at.since(since).as_secs() / HOUR.as_secs();
-        let hour = &mut hours[usize::try_from(number).unwrap_or(HOURS).min(HOURS - 1)];
-        if attempt.succeeded {
-            hour.0 += 1;
-        } else {
-            hour.1 += 1;
-        }
-        hour.2.push(attempt.duration);
+    StatusChange {
+        at: moment(why.at),
+        active: change.status == Status::Active,
+        by: actor(&why.by),
+        text,
+        evidence: evidence(why.evidence.as_ref(), why.at),
     }
-    let mut all: Vec<i64> = hours.iter().flat_map(|hour| hour.2.iter().copied()).collect();
-    let mut from = since;
-    let hours = hours.into_iter().map(|(delivered, failed, mut durations)| {
-        let hour = Hour {
-            from: moment(from),
-            delivered,
-            failed,
-            p50_ms: percentile(&mut durations, 50),
-            p95_ms: percentile(&mut durations, 95),
-        };
-        from = from.saturating_add(HOUR);
-        hour
-    });
-    HealthView {
-        hours: hours.collect(),
-        p50_ms: percentile(&mut all, 50),
-        p95_ms: percentile(&mut all, 95),
-        newest_only: recent.cut.then_some(recent.attempts.len()),
-    }
-}
-
-/// The value that `percent` of 100 are not above (nearest rank), in milliseconds.
-fn percentile(micros: &mut [i64], percent: usize) -> Option<u32> {
-    let rank = (micros.len() * percent).div_ceil(100).checked_sub(1)?;
-    let (_, value, _) = micros.select_nth_unstable(rank);
-    let whole = (value.saturating_add(500) / 1000).clamp(1, i64::from(u32::MAX));
-    u32::try_from(whole).ok()
 }
 
 /// What an event is about, by its data: the name, e-mail address or URL of its object, with the role or group's member.
@@ -293,6 +271,40 @@ pub(super) fn object(data: &str) -> String {
         (None, _) if data.get("license_id").is_some() => "License".to_owned(),
         (None, _) => data.get("message").and_then(|text| text.as_str()).unwrap_or("–").to_owned(),
     }
+}
+
+/// The id of what an event is about.
+pub(super) fn object_id(data: &str) -> Option<String> {
+    let data: serde_json::Value = serde_json::from_str(data).ok()?;
+    Some(data.get("object")?.get("id")?.as_str()?.to_owned())
+}
+
+/// The name of the thing with this id, wherever in an event's data it is.
+pub(super) fn named(data: &str, id: &str) -> Option<String> {
+    fn search<'a>(value: &'a serde_json::Value, id: &str) -> Option<&'a str> {
+        if value.get("id").and_then(|it| it.as_str()) == Some(id) {
+            return ["name", "email", "url", "plan"].into_iter().find_map(|key| value.get(key)?.as_str());
+        }
+        match value {
+            serde_json::Value::Object(fields) => fields.values().find_map(|value| search(value, id)),
+            serde_json::Value::Array(values) => values.iter().find_map(|value| search(value, id)),
+            _ => None,
+        }
+    }
+    search(&serde_json::from_str(data).ok()?, id).map(str::to_owned)
+}
+
+/// How an event came about.
+pub(super) fn origin(origin: &Origin) -> OriginView {
+    let way = match origin.via {
+        Via::Console => "Console",
+        Via::Api => "API",
+        Via::CommandLine => "Command line",
+        Via::System => "Bellwire itself",
+    };
+    let text =
+        origin.address.map_or_else(|| way.to_owned(), |address| format!("{way}, from {}", address.to_canonical()));
+    OriginView { text, api_key: origin.api_key_id.map(|id| id.to_string()) }
 }
 
 /// The title of an event type; one of another version of the catalogue keeps its name.

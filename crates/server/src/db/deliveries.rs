@@ -336,65 +336,6 @@ pub async fn cancel_skipped(conn: &mut Conn, now: Timestamp, limit: u32) -> Resu
     Ok((i64::from(limit) - left).unsigned_abs())
 }
 
-/// How the deliveries of a webhook went in one step of time.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct Step {
-    /// When the step begins.
-    pub from: Timestamp,
-    /// Deliveries made in it that were delivered.
-    pub delivered: i64,
-    /// Deliveries made in it that failed.
-    pub failed: i64,
-    /// Deliveries made in it that are pending or held.
-    pub pending: i64,
-    /// How long the last attempt of the delivered ones took, in milliseconds, on average; null when there were none.
-    pub latency_ms: Option<f64>,
-}
-
-/// How the deliveries made since `since` went, in `count` steps of `length` microseconds. Looks at the newest `limit` of them.
-///
-/// # Errors
-/// See [`DbError`].
-pub async fn steps(
-    conn: &mut Conn,
-    webhook: WebhookId,
-    since: Timestamp,
-    length: i64,
-    count: u32,
-    limit: u32,
-) -> Result<Vec<Step>, DbError> {
-    let sql = "SELECT step, state, COUNT(*) AS total, CAST(AVG(duration) AS BIGINT) AS latency FROM ( \
-                 SELECT (d.created_at - $2) / $3 AS step, d.state AS state, a.duration AS duration FROM deliveries d \
-                 LEFT JOIN attempts a ON a.delivery_id = d.id AND a.number = d.attempts \
-                 WHERE d.webhook_id = $1 AND d.created_at >= $2 ORDER BY d.created_at DESC LIMIT $4) AS recent \
-               GROUP BY step, state";
-    let values = [webhook.into(), since.into(), length.into(), i64::from(limit).into()];
-    let mut steps: Vec<Step> = (0..i64::from(count))
-        .map(|number| Step {
-            from: Timestamp::from_micros(since.as_micros().saturating_add(number.saturating_mul(length))),
-            delivered: 0,
-            failed: 0,
-            pending: 0,
-            latency_ms: None,
-        })
-        .collect();
-    for row in conn.query(sql, &values).await? {
-        let number = usize::try_from(row.get::<i64>("step")?).unwrap_or(usize::MAX);
-        let Some(step) = steps.get_mut(number) else { continue };
-        let total: i64 = row.get("total")?;
-        match row.parse::<State>("state")? {
-            State::Delivered => {
-                step.delivered = total;
-                step.latency_ms = row.get::<Option<i64>>("latency")?.map(milliseconds);
-            }
-            State::Failed => step.failed = total,
-            State::Pending | State::Held => step.pending = total,
-            State::Cancelled => {}
-        }
-    }
-    Ok(steps)
-}
-
 /// An exchange lasts seconds: far less than a `u32` of microseconds, which is more than an hour.
 fn milliseconds(micros: i64) -> f64 {
     f64::from(u32::try_from(micros.max(0)).unwrap_or(u32::MAX)) / 1000.0

@@ -3,8 +3,8 @@
 //! The feed is numbered without gaps, so its order is the number, and it has no other.
 
 use bellwire_core::{
-    catalogue::ActorType,
-    event::EventActor,
+    catalogue::EventTypes,
+    event::{EventActor, Origin},
     id::{CorrelationId, EventId, WorkspaceId},
     time::Timestamp,
 };
@@ -69,10 +69,8 @@ impl Sort for BySequence {
 /// Which events to list.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Only those of this type: an exact name.
-    pub event_type: Option<String>,
-    /// Only those of types of this actor type.
-    pub actor_type: Option<ActorType>,
+    /// Only those of these types.
+    pub event_types: Option<EventTypes>,
     /// Only what this user or API key did.
     pub actor_id: Option<String>,
     /// Only those about the thing with this id.
@@ -122,13 +120,15 @@ pub async fn list(
 pub(super) fn listing(workspace: WorkspaceId, wanted: &Wanted) -> Listing {
     let mut filter = Filter::default();
     filter.and("e.workspace_id = $?", workspace);
-    if let Some(event_type) = &wanted.event_type {
-        filter.and("e.type = $?", event_type);
-    }
-    if let Some(actor_type) = wanted.actor_type {
-        // Names of the catalogue: nothing in them needs quoting. The feed is walked: an index would leave all of these types to be sorted.
-        let names: Vec<String> = actor_type.types().map(|event_type| format!("'{event_type}'")).collect();
-        filter.and_always(&format!("COALESCE(e.type, '') IN ({})", names.join(", ")));
+    if let Some(event_types) = wanted.event_types {
+        // Names of the catalogue: nothing in them needs quoting. No name is of no event. Of several types the feed is walked: the
+        // index of types would leave them all to be sorted.
+        let names: Vec<String> = event_types.iter().map(|event_type| format!("'{event_type}'")).collect();
+        filter.and_always(&match names.as_slice() {
+            [] => "1 = 0".to_owned(),
+            [one] => format!("e.type = {one}"),
+            several => format!("COALESCE(e.type, '') IN ({})", several.join(", ")),
+        });
     }
     // Actors and data are stored as compact JSON, and an id has nothing in it that JSON would escape.
     if let Some(id) = wanted.actor_id.as_deref() {
@@ -175,6 +175,15 @@ fn like(text: &str) -> String {
 pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: EventId) -> Result<Option<EventView>, DbError> {
     let sql = format!("SELECT {COLUMNS} FROM events e WHERE e.id = $1 AND e.workspace_id = $2");
     conn.query_opt(&sql, &[id.into(), workspace.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// How an event of the workspace came about; `None` for events that are older than this is written down.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn origin(conn: &mut Conn, workspace: WorkspaceId, id: EventId) -> Result<Option<Origin>, DbError> {
+    let sql = "SELECT origin FROM events WHERE id = $1 AND workspace_id = $2 AND origin IS NOT NULL";
+    conn.query_opt(sql, &[id.into(), workspace.into()]).await?.map(|row| row.json("origin")).transpose()
 }
 
 /// The events that one action caused, in their order; at most `limit`.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bellwire_core::{
     catalogue::EventType,
     delivery::Reason,
-    event::{Body, EventActor},
+    event::{Body, By},
     id::{CorrelationId, DeliveryId, EventId, WebhookId, WorkspaceId},
     time::Timestamp,
 };
@@ -27,8 +27,8 @@ pub struct NewEvent {
     pub id: EventId,
     /// Its type.
     pub event_type: EventType,
-    /// Who did it.
-    pub actor: EventActor,
+    /// Who did it, and how it came.
+    pub by: By,
     /// What happened, as the catalogue describes it.
     pub data: Box<RawValue>,
     /// When.
@@ -76,11 +76,11 @@ pub struct NewDelivery {
 }
 
 const INSERT_EVENTS: Many = Many {
-    sqlite: "INSERT INTO events (id, workspace_id, sequence, type, actor, data, occurred_at, created_at, correlation_id, test) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    postgres: "INSERT INTO events (id, workspace_id, sequence, type, actor, data, occurred_at, created_at, correlation_id, test) \
-               SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[])",
-    columns: &[Text, Text, Int, Text, Text, Text, Int, Int, Text, Int],
+    sqlite: "INSERT INTO events (id, workspace_id, sequence, type, actor, data, occurred_at, created_at, correlation_id, test, origin) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    postgres: "INSERT INTO events (id, workspace_id, sequence, type, actor, data, occurred_at, created_at, correlation_id, test, origin) \
+               SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::text[])",
+    columns: &[Text, Text, Int, Text, Text, Text, Int, Int, Text, Int, Text],
 };
 
 /// Writes events with the next numbers of the workspace, and says which deliveries they make owed.
@@ -99,7 +99,9 @@ pub async fn append(
     let mut written = Vec::with_capacity(events.len());
     let mut rows = Vec::with_capacity(events.len());
     for (sequence, event) in (last - count + 1..).zip(events) {
-        let actor = serde_json::value::to_raw_value(&event.actor).map_err(|error| DbError::Fault(error.to_string()))?;
+        let json = |error: serde_json::Error| DbError::Fault(error.to_string());
+        let actor = serde_json::value::to_raw_value(&event.by.actor).map_err(json)?;
+        let origin = serde_json::to_string(&event.by.origin).map_err(json)?;
         let test = matches!(event.audience, Audience::Test(_));
         let body = Body {
             id: event.id,
@@ -124,6 +126,7 @@ pub async fn append(
             now.into(),
             event.correlation.into(),
             test.into(),
+            origin.into(),
         ]);
     }
     conn.many(&INSERT_EVENTS, rows).await?;
@@ -136,7 +139,9 @@ async fn owed(
     now: Timestamp,
     events: &[NewEvent],
 ) -> Result<Vec<NewDelivery>, DbError> {
-    let types: BTreeSet<EventType> = events.iter().map(|event| event.event_type).collect();
+    // What nobody can want is looked for nowhere.
+    let types = events.iter().map(|event| event.event_type).filter(|event_type| event_type.entry().subscribable);
+    let types: BTreeSet<EventType> = types.collect();
     let mut subscribers: BTreeMap<EventType, Vec<(WebhookId, bool, Timestamp)>> = BTreeMap::new();
     for event_type in types {
         let sql = "SELECT w.id AS id, w.status AS status, ABS(w.cancel_before) AS skipped FROM subscriptions s JOIN webhooks w ON w.id = s.webhook_id \

@@ -24,6 +24,7 @@ const MIGRATIONS: &[Migration] = &migrations![
     "0002_groups",
     "0003_ownership_offers",
     "0004_license",
+    "0005_event_origins",
     "0006_lists",
     "0009_replays",
     "0012_master_key"

@@ -1,21 +1,43 @@
-//! What the picture of a webhook's last hours is made of: its newest attempts, in short.
+//! What the picture of a webhook's last hours is made of: how its newest deliveries stand, and their attempts, in short.
 //!
-//! Bounded: the attempts of the newest [`LIMIT`] deliveries are looked at, however many there are.
+//! Bounded: the newest [`LIMIT`] deliveries and their attempts are looked at, however many there are.
 
-use bellwire_core::{delivery::is_success, id::WebhookId, time::Timestamp};
+use std::time::Duration;
 
-use super::{Conn, DbError};
+use bellwire_core::{
+    delivery::{State, is_success},
+    id::WebhookId,
+    time::Timestamp,
+};
+
+use super::{Conn, DbError, deliveries::STATE};
 
 /// Deliveries that are looked at.
 pub const LIMIT: u32 = 10_000;
 
-/// The newest attempts of a webhook.
+/// The length of the steps in which deliveries are counted.
+pub const STEP: Duration = Duration::from_hours(1);
+
+/// The newest deliveries of a webhook.
 #[derive(Clone, Debug, Default)]
 pub struct Recent {
     /// In no order.
+    pub outcomes: Vec<Outcome>,
+    /// Their attempts, in no order.
     pub attempts: Vec<RecentAttempt>,
     /// Whether there may be more than these since the time that was asked for.
     pub cut: bool,
+}
+
+/// How many deliveries that were made in one step of time stand in one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The number of the [`STEP`], from 0.
+    pub step: usize,
+    /// As it is shown.
+    pub state: State,
+    /// At least 1.
+    pub count: u32,
 }
 
 /// One attempt, in short.
@@ -29,11 +51,28 @@ pub struct RecentAttempt {
     pub succeeded: bool,
 }
 
-/// The attempts since `since` of the webhook's newest deliveries.
+/// The webhook's newest deliveries since `since`, and the attempts since then.
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn attempts(conn: &mut Conn, webhook: WebhookId, since: Timestamp) -> Result<Recent, DbError> {
+pub async fn read(conn: &mut Conn, webhook: WebhookId, since: Timestamp) -> Result<Recent, DbError> {
+    let sql = format!(
+        "SELECT step, state, COUNT(*) AS total FROM ( \
+           SELECT (d.created_at - $2) / $3 AS step, {STATE} AS state FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id \
+           WHERE d.webhook_id = $1 AND d.created_at >= $2 ORDER BY d.created_at DESC LIMIT $4) AS newest \
+         GROUP BY step, state"
+    );
+    let length = i64::try_from(STEP.as_micros()).unwrap_or(i64::MAX);
+    let values = [webhook.into(), since.into(), length.into(), i64::from(LIMIT).into()];
+    let rows = conn.query(&sql, &values).await?;
+    let outcomes = rows.iter().map(|row| {
+        Ok(Outcome {
+            step: usize::try_from(row.get::<i64>("step")?).unwrap_or(usize::MAX),
+            state: row.parse("state")?,
+            count: row.get("total")?,
+        })
+    });
+    let outcomes = outcomes.collect::<Result<_, DbError>>()?;
     // The newest deliveries by the index of the webhook's list; older ones can have attempts of today as well (retries).
     let sql = "SELECT d.created_at AS created_at, a.started_at AS started_at, a.duration AS duration, a.status AS status FROM ( \
                  SELECT id, created_at FROM deliveries WHERE webhook_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 \
@@ -52,5 +91,5 @@ pub async fn attempts(conn: &mut Conn, webhook: WebhookId, since: Timestamp) -> 
         "SELECT created_at FROM deliveries WHERE webhook_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET $2";
     let beyond = conn.query_opt(sql, &[webhook.into(), i64::from(LIMIT).into()]).await?;
     let cut = beyond.is_some_and(|row| row.get::<Timestamp>("created_at").is_ok_and(|oldest| oldest >= since));
-    Ok(Recent { attempts, cut })
+    Ok(Recent { outcomes, attempts, cut })
 }

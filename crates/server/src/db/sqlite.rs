@@ -84,6 +84,7 @@ impl Sqlite {
         if path.is_empty() || path.contains(":memory:") {
             return Err(DbError::Fault("a SQLite database needs a file, as in sqlite:bellwire.db".to_owned()));
         }
+        private_file(path)?;
         let writer = connect(path, false)?;
         let (send_write, receive_write) = mpsc::sync_channel(QUEUE);
         let (commits, reading) = (Arc::<Commits>::default(), Arc::<Gauge>::default());
@@ -208,6 +209,15 @@ fn write_loop(connection: Connection, queue: &mpsc::Receiver<Box<dyn Write>>, co
             job.finish(commit.clone());
         }
     }
+}
+
+/// Makes the file when there is none, so that nobody but its owner can read it. SQLite gives the files beside it the same mode.
+fn private_file(path: &str) -> Result<(), DbError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|error| DbError::Unavailable(format!("can't open {path}: {error}")))
 }
 
 /// Refuses a path at which there is no file.

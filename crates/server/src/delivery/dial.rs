@@ -139,11 +139,11 @@ pub(super) fn tidy(message: &str) -> String {
 
 /// Bytes that are read of one answer, whatever they are: its head is bounded besides and its body is cut at far less, but
 /// interim answers (1xx) may come without end.
-const MAX_ANSWER: usize = 1024 * 1024;
+const MAX_ANSWER: usize = 256 * 1024;
 
 /// A receiver that went on beyond [`MAX_ANSWER`].
 #[derive(Debug, thiserror::Error)]
-#[error("it goes on for more than 1 MiB")]
+#[error("it goes on for more than 256 KiB")]
 pub(super) struct Endless;
 
 /// How many more bytes are read of the answer that is awaited.

@@ -31,6 +31,8 @@ use super::{
 
 /// How much of an answer's body is read.
 const READ: usize = 64 * 1024;
+/// What a piece of it counts at the least: pieces of one byte cost far more time than bytes.
+const LEAST: usize = 16;
 /// How much of it is kept.
 const KEPT: usize = 4 * 1024;
 /// Headers of an answer that are read, and the bytes of all of them.
@@ -157,7 +159,7 @@ async fn read(mut body: Incoming) -> Result<(Vec<u8>, bool), hyper::Error> {
         let Ok(data) = frame?.into_data() else { continue };
         let room = KEPT.saturating_sub(kept.len()).min(data.len());
         kept.extend_from_slice(&data[..room]);
-        seen += data.len();
+        seen += data.len().max(LEAST);
         if seen > READ {
             return Ok((kept, false));
         }

@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bellwire_core::{
-    event::EventActor,
+    event::By,
     id::{WebhookId, WorkspaceId},
     time::Timestamp,
 };
@@ -130,7 +130,7 @@ async fn turn_off(
     webhook: WebhookId,
     decide: impl FnOnce(HealthRow) -> Option<(StatusCode, String, Evidence)> + Send + 'static,
 ) -> Result<(), Error> {
-    let turned_off = ops::journal::transact(app, workspace, EventActor::system(), false, move |tx| {
+    let turned_off = ops::journal::transact(app, workspace, By::system(), false, move |tx| {
         Box::pin(async move {
             let health = db::health::get(tx.conn, webhook).await?;
             let Some((code, message, evidence)) = health.and_then(decide) else { return Ok(false) };

@@ -12,7 +12,7 @@ use std::{
 
 use bellwire_core::{
     catalogue::EventType,
-    event::PrincipalId,
+    event::{Origin, PrincipalId, Via},
     id::{self, ApiKeyId, RoleId},
     permission::Permission,
     text::{Name, Reason},
@@ -109,6 +109,7 @@ pub async fn authenticate(app: &App, bearer: &str) -> Result<Actor, Error> {
         principal: PrincipalId::ApiKey(key.id),
         name: key.name,
         permissions: key.permissions,
+        origin: Origin { api_key_id: Some(key.id), ..Origin::via(Via::Api) },
     })
 }
 

@@ -3,11 +3,16 @@
 //! Sending again takes nothing away: the automatic tries that were still to come stay, and are made if the resend fails.
 
 use bellwire_core::{
+    catalogue::EventType,
     id::{self, DeliveryId, WebhookId, WorkspaceId},
     permission::Permission,
+    sign,
+    webhook_url::WebhookUrl,
 };
 use serde::Serialize;
+use serde_json::json;
 use std::{collections::BTreeSet, ops::Deref, time::Duration};
+use tokio::sync::broadcast::error::RecvError;
 
 use super::Actor;
 use crate::{
@@ -15,7 +20,7 @@ use crate::{
     db::{
         self,
         attempts::Attempt,
-        deliveries::{ByTime, Delivery, Step, Wanted},
+        deliveries::{ByTime, Delivery, Wanted},
         event_views::EventView,
         page::{Page, PageRequest},
         webhooks::Status,
@@ -89,17 +94,81 @@ pub async fn get(app: &App, actor: &Actor, id: DeliveryId) -> Result<DeliveryDet
         .await
 }
 
+/// A delivery that has been tried, or that nobody got to within `patience`.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn tried(app: &App, actor: &Actor, id: DeliveryId, patience: Duration) -> Result<DeliveryDetails, Error> {
+    // Listening begins before looking, so that nothing happens in between.
+    let mut changes = app.live.subscribe();
+    let give_up = app.clock.now().saturating_add(patience);
+    loop {
+        let details = get(app, actor, id).await?;
+        if !details.attempts.is_empty() || app.clock.now() >= give_up {
+            return Ok(details);
+        }
+        tokio::select! {
+            () = app.stopped() => return Ok(details),
+            () = app.clock.sleep_until(give_up) => {}
+            // Whoever lags behind, or is told of something else, looks again all the same.
+            change = changes.recv() => if matches!(change, Err(RecvError::Closed)) { return Ok(details) },
+        }
+    }
+}
+
+/// The request of a delivery as somebody can make it by hand.
+#[derive(Clone, Debug)]
+pub struct SignedRequest {
+    /// Where it goes.
+    pub url: WebhookUrl,
+    /// The headers of every request, signature included.
+    pub headers: Vec<(&'static str, String)>,
+    /// The names of the webhook's custom headers; their values are never shown.
+    pub custom_headers: Vec<String>,
+    /// JSON.
+    pub body: String,
+}
+
+/// The request of a delivery, signed anew: signatures are not kept, and receivers take none that is older than minutes.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`], also when the webhook was deleted.
+pub async fn signed(app: &App, actor: &Actor, id: DeliveryId) -> Result<SignedRequest, Error> {
+    actor.require(Permission::WebhooksManage)?;
+    let delivery = get(app, actor, id).await?;
+    let webhook = ops::webhooks::get(app, actor, delivery.webhook_id).await?;
+    let (message, now) = (delivery.event_id.to_string(), app.clock.now());
+    let body = serde_json::to_string(&delivery.event)?;
+    let signature = ops::webhooks::sign(app, actor, webhook.id, &message, now, body.as_bytes()).await?;
+    Ok(SignedRequest {
+        url: webhook.url.clone(),
+        headers: vec![
+            ("content-type", "application/json".to_owned()),
+            (sign::ID_HEADER, message),
+            (sign::TIMESTAMP_HEADER, now.as_seconds().to_string()),
+            (sign::SIGNATURE_HEADER, signature),
+        ],
+        custom_headers: webhook.headers,
+        body,
+    })
+}
+
 /// Sends a delivery again, now. When it is being sent, or waits to be sent by hand already, there is nothing more to do.
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Conflict`] with `webhook_inactive` or `webhook_deleted`.
 pub async fn resend(app: &App, actor: &Actor, id: DeliveryId) -> Result<Delivery, Error> {
-    let delivery = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+    let delivery = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             let missing = Error::not_found::<id::Delivery>;
             let record = db::deliveries::get(tx.conn, tx.workspace, id).await?.ok_or_else(missing)?;
             must_be_active(record.webhook_status)?;
-            db::deliveries::resend(tx.conn, &[(id, record.delivery.state)], tx.now).await?;
+            if db::deliveries::resend(tx.conn, &[(id, record.delivery.state)], tx.now).await? == 0 {
+                tx.unchanged();
+            } else if let Some(found) = db::webhooks::get(tx.conn, tx.workspace, record.delivery.webhook_id).await? {
+                let data = json!({"object": found.webhook, "delivery_id": id});
+                tx.record(EventType::WEBHOOK_DELIVERY_RESENT, &data)?;
+            }
             Ok(db::deliveries::get(tx.conn, tx.workspace, id).await?.ok_or_else(missing)?.delivery)
         })
     })
@@ -120,25 +189,4 @@ pub(super) fn must_be_active(status: Option<Status>) -> Result<(), Error> {
 pub(super) fn tell(app: &App, workspace: WorkspaceId, webhook: WebhookId) {
     app.wake.send(Signal::Due(BTreeSet::from([webhook])));
     app.changed(workspace, "deliveries");
-}
-
-/// How a webhook's deliveries of the last 24 hours went, hour by hour; looks at the newest 10,000 of them.
-///
-/// # Errors
-/// [`Error::Forbidden`], [`Error::NotFound`]
-pub async fn last_day(app: &App, actor: &Actor, webhook: WebhookId) -> Result<Vec<Step>, Error> {
-    const HOUR: Duration = Duration::from_hours(1);
-    const HOURS: u32 = 24;
-    actor.require(Permission::WebhooksView)?;
-    let (workspace, since) = (actor.workspace, app.clock.now().saturating_sub(HOUR * HOURS));
-    let length = i64::try_from(HOUR.as_micros()).unwrap_or(i64::MAX);
-    app.db
-        .read(move |conn| {
-            Box::pin(async move {
-                let found = db::webhooks::get(conn, workspace, webhook).await?;
-                found.ok_or_else(Error::not_found::<id::Webhook>)?;
-                Ok::<_, Error>(db::deliveries::steps(conn, webhook, since, length, HOURS, 10_000).await?)
-            })
-        })
-        .await
 }

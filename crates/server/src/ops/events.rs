@@ -1,6 +1,7 @@
 //! Events: the workspace's feed, which is its audit log.
 
 use bellwire_core::{
+    event::Origin,
     id::{self, EventId},
     permission::Permission,
 };
@@ -27,6 +28,8 @@ pub struct EventDetails {
     /// The event.
     #[serde(flatten)]
     pub event: EventView,
+    /// How it came about; null for events that are older than this is written down. No delivery tells it.
+    pub origin: Option<Origin>,
     /// Its deliveries, up to 1,000; empty for those who may not see webhooks.
     pub deliveries: Vec<Delivery>,
 }
@@ -62,9 +65,10 @@ pub async fn get(app: &App, actor: &Actor, id: EventId) -> Result<EventDetails, 
             Box::pin(async move {
                 let event =
                     db::event_views::get(conn, workspace, id).await?.ok_or_else(Error::not_found::<id::Event>)?;
+                let origin = db::event_views::origin(conn, workspace, id).await?;
                 let deliveries =
                     if sees_webhooks { db::deliveries::of_event(conn, id, MAX_DELIVERIES).await? } else { Vec::new() };
-                Ok::<_, Error>(EventDetails { event, deliveries })
+                Ok::<_, Error>(EventDetails { event, origin, deliveries })
             })
         })
         .await

@@ -8,7 +8,7 @@ use std::{net::IpAddr, time::Duration};
 
 use bellwire_core::{
     catalogue::EventType,
-    event::EventActor,
+    event::{By, Origin},
     id::{self, InviteId, RoleId, UserId, WorkspaceId},
     permission::{Permission, Permissions},
     text::{Email, Name},
@@ -296,7 +296,7 @@ pub async fn expire_due(app: &App) -> Result<usize, Error> {
     let due = app.db.read(move |conn| Box::pin(async move { db::invites::due(conn, now, BATCH).await })).await?;
     let mut expired = 0;
     for (workspace, id) in due {
-        let done = journal::transact(app, workspace, EventActor::system(), true, move |tx| {
+        let done = journal::transact(app, workspace, By::system(), true, move |tx| {
             Box::pin(async move {
                 let still = find(tx.conn, workspace, id).await?.expires_at <= now;
                 let (from, to) = (InviteStatus::Pending, InviteStatus::Expired);
@@ -399,8 +399,8 @@ pub async fn accept(
         }
     };
     let (Joining::New(Person { id, .. }) | Joining::Known(id)) = joining;
-    let actor = setup::event_actor(id, &name);
-    let session = journal::transact(app, workspace, actor, true, move |tx| {
+    let by = By { actor: setup::event_actor(id, &name), origin: Origin::console(client_ip) };
+    let session = journal::transact(app, workspace, by, true, move |tx| {
         Box::pin(async move {
             db::workspaces::lock(tx.conn, workspace).await?;
             let (_, invite) = open(tx.conn, &token_hash, tx.now).await?;

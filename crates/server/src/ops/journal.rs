@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use bellwire_core::{
     catalogue::EventType,
-    event::EventActor,
+    event::{By, EventActor},
     id::{CorrelationId, EventId, WorkspaceId},
     permission::Permission,
     time::Timestamp,
@@ -34,7 +34,7 @@ pub struct Tx<'c> {
     pub workspace: WorkspaceId,
     /// When: one time for all that happens in it.
     pub now: Timestamp,
-    actor: EventActor,
+    by: By,
     events: Vec<NewEvent>,
     correlation: Option<CorrelationId>,
     unchanged: bool,
@@ -53,10 +53,10 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the data can't be JSON.
-    pub fn record_by(&mut self, actor: EventActor, event_type: EventType, data: &impl Serialize) -> Result<(), Error> {
+    pub fn record_by(&mut self, by: By, event_type: EventType, data: &impl Serialize) -> Result<(), Error> {
         self.record(event_type, data)?;
         if let Some(event) = self.events.last_mut() {
-            event.actor = actor;
+            event.by = by;
         }
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Tx<'_> {
         self.events.push(NewEvent {
             id,
             event_type,
-            actor: self.actor.clone(),
+            by: self.by.clone(),
             data: serde_json::value::to_raw_value(data)?,
             occurred_at: self.now,
             correlation: self.correlation,
@@ -96,7 +96,12 @@ impl Tx<'_> {
 
     /// Who is doing this, as events show them.
     pub fn actor(&self) -> &EventActor {
-        &self.actor
+        &self.by.actor
+    }
+
+    /// Who is doing this, and how it came.
+    pub fn by(&self) -> &By {
+        &self.by
     }
 }
 
@@ -111,7 +116,7 @@ where
     F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
 {
     let checked = actor.clone();
-    transact(app, actor.workspace, actor.as_event_actor(), true, move |tx| {
+    transact(app, actor.workspace, actor.by(), true, move |tx| {
         Box::pin(async move {
             let current = db::principals::permissions(tx.conn, checked.workspace, checked.principal).await?;
             let current = Actor { permissions: current.ok_or(Error::Unauthenticated)?, ..checked };
@@ -124,33 +129,11 @@ where
     .await
 }
 
-/// Changes what has no events of its own (webhooks), checked like [`change`]. Events may be recorded all the same.
-///
-/// # Errors
-/// As [`change`].
-pub async fn write<T, F>(app: &App, actor: &Actor, permission: Permission, work: F) -> Result<T, Error>
-where
-    T: Send + 'static,
-    F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
-{
-    change(app, actor, Some(permission), move |tx| {
-        tx.unchanged();
-        work(tx)
-    })
-    .await
-}
-
 /// The transaction behind [`change`], for the system itself (clocks, set-up, accepting an invite): nobody is checked.
 ///
 /// # Errors
 /// As [`change`].
-pub async fn transact<T, F>(
-    app: &App,
-    workspace: WorkspaceId,
-    actor: EventActor,
-    must_record: bool,
-    work: F,
-) -> Result<T, Error>
+pub async fn transact<T, F>(app: &App, workspace: WorkspaceId, by: By, must_record: bool, work: F) -> Result<T, Error>
 where
     T: Send + 'static,
     F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
@@ -166,7 +149,7 @@ where
                     app: held,
                     workspace,
                     now,
-                    actor,
+                    by,
                     events: Vec::new(),
                     correlation: None,
                     unchanged: !must_record,

@@ -9,7 +9,7 @@ pub mod usage;
 
 use bellwire_core::{
     catalogue::EventType,
-    event::EventActor,
+    event::{By, EventActor},
     id::{self, WorkspaceId},
     license::{Amount, CreditSource, License, LicensePatch, LicenseView, News, Refusal},
     permission::Permission,
@@ -91,7 +91,7 @@ where
         Box::pin(async move {
             let mut open = Open::lock(&tx.app, tx.conn, tx.workspace, tx.now).await?;
             let news = decide(&mut open.license, tx.now).map_err(|refusal| refused(refusal, "period_end"))?;
-            open.tell(tx.actor(), &news);
+            open.tell(tx.by(), &news);
             open.advance(&tx.app, tx.now);
             let view = open.license.view();
             open.close(tx).await?;
@@ -135,7 +135,7 @@ pub async fn credit(app: &App, actor: &Actor, new: NewCredit, key: Option<Idempo
             }
             let news = open.license.credit(new.amount, new.source, tx.now);
             let news = news.map_err(|refusal| refused(refusal, "amount"))?;
-            open.tell(tx.actor(), &news);
+            open.tell(tx.by(), &news);
             let credit = Credit {
                 id: tx.app.random.id(tx.now),
                 amount: new.amount.get(),
@@ -196,7 +196,7 @@ struct Open {
     license: License,
     /// As it is stored.
     before: License,
-    told: Vec<(EventActor, EventType, Value)>,
+    told: Vec<(By, EventType, Value)>,
     renewals: Vec<Credit>,
 }
 
@@ -217,7 +217,7 @@ impl Open {
     /// Does what is due by the clock.
     fn advance(&mut self, app: &App, now: Timestamp) {
         let news = self.license.advance(now);
-        self.tell(&EventActor::system(), &news);
+        self.tell(&By::system(), &news);
         let credits = news.iter().filter_map(|it| match it {
             News::Credited { amount, source } => Some(Credit {
                 id: app.random.id(now),
@@ -234,8 +234,8 @@ impl Open {
     }
 
     /// Notes what is to be told, now that the license is as it is.
-    fn tell(&mut self, actor: &EventActor, news: &[News]) {
-        self.told.extend(news.iter().map(|it| (actor.clone(), it.event_type(), it.data(&self.license))));
+    fn tell(&mut self, by: &By, news: &[News]) {
+        self.told.extend(news.iter().map(|it| (by.clone(), it.event_type(), it.data(&self.license))));
     }
 
     fn is_changed(&self) -> bool {
@@ -267,8 +267,8 @@ impl Open {
         } else if self.told.len() > 1 {
             tx.correlate();
         }
-        for (actor, event_type, data) in self.told {
-            tx.record_by(actor, event_type, &data)?;
+        for (by, event_type, data) in self.told {
+            tx.record_by(by, event_type, &data)?;
         }
         Ok(())
     }

@@ -2,8 +2,8 @@
 //!
 //! [`change`] is the way of every change to the account: one transaction that checks the permission of whoever asks, changes
 //! the state and writes its events, numbers them, makes their deliveries owed and, once the commit is durable, hands those to
-//! the engine. A change that wrote no event is refused as a fault, so that no one can forget one; what has no event in the
-//! catalogue (webhooks, sessions) uses [`write`].
+//! the engine. A change that wrote no event is refused as a fault, so that no one can forget one. Sessions and passwords belong
+//! to a person and not to a workspace: they alone change without.
 
 pub mod api_keys;
 mod authority;
@@ -32,12 +32,12 @@ pub mod webhooks;
 pub mod workspaces;
 
 use bellwire_core::{
-    event::{EventActor, PrincipalId},
+    event::{By, EventActor, Origin, PrincipalId},
     id::WorkspaceId,
     permission::{Permission, Permissions},
 };
 
-pub use journal::{Tx, change, write};
+pub use journal::{Tx, change};
 
 use crate::error::Error;
 
@@ -52,6 +52,8 @@ pub struct Actor {
     pub name: String,
     /// What their roles allow.
     pub permissions: Permissions,
+    /// How they ask.
+    pub origin: Origin,
 }
 
 impl Actor {
@@ -61,6 +63,11 @@ impl Actor {
     /// [`Error::Forbidden`]
     pub fn require(&self, permission: Permission) -> Result<(), Error> {
         if self.permissions.allow(permission) { Ok(()) } else { Err(Error::Forbidden(permission.as_str())) }
+    }
+
+    /// As events name them, and how it came.
+    pub fn by(&self) -> By {
+        By { actor: self.as_event_actor(), origin: self.origin.clone() }
     }
 
     /// As events show them.

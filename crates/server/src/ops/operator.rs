@@ -1,9 +1,9 @@
 //! What an operator does at the machine itself: whoever can read the database and its key needs no permission in a workspace.
 //!
-//! The events that it causes have the actor `system`.
+//! The events that it causes have the actor `system`, and say that a command was their origin.
 
 use bellwire_core::{
-    event::EventActor,
+    event::By,
     id::{ApiKeyId, UserId, WorkspaceId},
     text::{Email, Name},
 };
@@ -60,7 +60,7 @@ pub async fn create_api_key(
     name: Name,
     roles: Vec<String>,
 ) -> Result<MadeApiKey, Error> {
-    journal::transact(app, workspace, EventActor::system(), true, move |tx| {
+    journal::transact(app, workspace, By::operator(), true, move |tx| {
         Box::pin(async move {
             db::workspaces::lock(tx.conn, tx.workspace).await?;
             let all = db::roles::list(tx.conn, tx.workspace).await?;

@@ -15,7 +15,7 @@ use crate::{
     error::Error,
 };
 
-/// The attempts that were made for a webhook since `since`; of its newest deliveries only when there are very many.
+/// How a webhook's deliveries since `since` stand, and their attempts; of the newest ones only when there are very many.
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`]
@@ -27,7 +27,7 @@ pub async fn recent(app: &App, actor: &Actor, id: WebhookId, since: Timestamp) -
             Box::pin(async move {
                 let found = db::webhooks::get(conn, workspace, id).await?;
                 found.ok_or_else(Error::not_found::<id::Webhook>)?;
-                Ok::<_, Error>(db::recent::attempts(conn, id, since).await?)
+                Ok::<_, Error>(db::recent::read(conn, id, since).await?)
             })
         })
         .await

@@ -17,7 +17,7 @@ use bellwire_core::{
 };
 use serde_json::json;
 
-use super::{Actor, Tx, authority, change, users, write};
+use super::{Actor, Tx, authority, change, users};
 use crate::{
     app::App,
     db::{
@@ -90,7 +90,7 @@ async fn first(app: &App, actor: &Actor, wanted: Wanted) -> Result<Option<Owners
 /// [`Error::NotFound`], [`Error::Forbidden`]; the conflicts `not_yours`, `self`, `not_an_owner`, `blocked`, and `offer_pending` when it is offered to somebody else already.
 pub async fn offer(app: &App, actor: &Actor, from: UserId, to: UserId) -> Result<OwnershipOffer, Error> {
     let asking = actor.principal;
-    let offer = write(app, actor, Permission::WorkspaceOwn, move |tx| {
+    let offer = change(app, actor, Some(Permission::WorkspaceOwn), move |tx| {
         Box::pin(async move {
             db::workspaces::lock(tx.conn, tx.workspace).await?;
             let (giver, taker) = (users::find(tx, from).await?, users::find(tx, to).await?);
@@ -108,6 +108,7 @@ pub async fn offer(app: &App, actor: &Actor, from: UserId, to: UserId) -> Result
             }
             if let Some(open) = open(tx, Wanted::From(from)).await? {
                 if open.to.id.as_deref() == Some(to.to_string().as_str()) {
+                    tx.unchanged();
                     return Ok(open);
                 }
                 let message =
@@ -122,7 +123,10 @@ pub async fn offer(app: &App, actor: &Actor, from: UserId, to: UserId) -> Result
                 expires_at: tx.now.saturating_add(AGE),
             };
             db::ownership_offers::insert(tx.conn, tx.workspace, &new).await?;
-            open(tx, Wanted::One(new.id)).await?.ok_or_else(|| Error::Internal("an offer is not open".to_owned()))
+            let offer = open(tx, Wanted::One(new.id)).await?;
+            let offer = offer.ok_or_else(|| Error::Internal("an offer is not open".to_owned()))?;
+            tx.record(EventType::OWNERSHIP_OFFER_CREATED, &json!({"object": offer}))?;
+            Ok(offer)
         })
     })
     .await?;
@@ -145,11 +149,12 @@ fn changed(app: &App, actor: &Actor) {
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`]
 pub async fn withdraw(app: &App, actor: &Actor, id: OwnershipOfferId) -> Result<OwnershipOffer, Error> {
-    let offer = write(app, actor, Permission::WorkspaceOwn, move |tx| {
+    let offer = change(app, actor, Some(Permission::WorkspaceOwn), move |tx| {
         Box::pin(async move {
             db::workspaces::lock(tx.conn, tx.workspace).await?;
             let found = open(tx, Wanted::One(id)).await?.ok_or_else(Error::not_found::<id::OwnershipOffer>)?;
             db::ownership_offers::delete(tx.conn, tx.workspace, id).await?;
+            tx.record(EventType::OWNERSHIP_OFFER_WITHDRAWN, &json!({"object": found}))?;
             Ok(found)
         })
     })
@@ -182,9 +187,9 @@ pub async fn decline(app: &App, actor: &Actor, id: OwnershipOfferId) -> Result<O
     let asking = actor.principal;
     let offer = change(app, actor, None, move |tx| {
         Box::pin(async move {
-            tx.unchanged();
             let (offer, _) = made_to(tx, id, asking).await?;
             db::ownership_offers::delete(tx.conn, tx.workspace, id).await?;
+            tx.record(EventType::OWNERSHIP_OFFER_DECLINED, &json!({"object": offer}))?;
             Ok(offer)
         })
     })

@@ -6,7 +6,7 @@
 //! an idempotency key a publish can be repeated for [`KEY_LIFETIME`] and happens once; what waits is bounded, in events and in
 //! bytes, and more is refused.
 
-mod data;
+pub(super) mod data;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +15,7 @@ use std::{
 
 use bellwire_core::{
     catalogue::EventType,
-    event::EventActor,
+    event::{By, EventActor},
     id::{EventId, WorkspaceId},
     permission::Permission,
     text::Name,
@@ -174,7 +174,7 @@ fn prepare(app: &App, actor: &Actor, new: NewPublish, now: Timestamp) -> Result<
     Ok(NewEvent {
         id: app.random.id(now),
         event_type: new.event_type,
-        actor: event_actor,
+        by: By { actor: event_actor, origin: actor.origin.clone() },
         data,
         occurred_at,
         correlation: None,

@@ -10,11 +10,12 @@
 use bellwire_core::{
     catalogue::EventType,
     delivery::State,
-    event::EventActor,
+    event::By,
     id::{self, ReplayId, WebhookId},
     permission::Permission,
     time::Timestamp,
 };
+use serde_json::json;
 
 use super::{
     Actor,
@@ -78,10 +79,11 @@ pub async fn create(app: &App, actor: &Actor, webhook: WebhookId, new: NewReplay
         })
     });
     let total = count.await?;
-    let replay = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+    let replay = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             let found = db::webhooks::get(tx.conn, tx.workspace, webhook).await?;
-            must_be_active(Some(found.ok_or_else(Error::not_found::<id::Webhook>)?.status))?;
+            let found = found.ok_or_else(Error::not_found::<id::Webhook>)?;
+            must_be_active(Some(found.status))?;
             let replay = Replay {
                 id: tx.app.random.id(tx.now),
                 webhook_id: webhook,
@@ -102,6 +104,11 @@ pub async fn create(app: &App, actor: &Actor, webhook: WebhookId, new: NewReplay
                 return Err(Error::conflict("replay_running", "this webhook has a replay that has not ended"));
             }
             db::replays::insert(tx.conn, tx.workspace, &replay).await?;
+            let data = json!({
+                "object": found.webhook, "replay_id": replay.id, "state": replay.state,
+                "event_type": replay.event_type, "since": replay.since, "until": replay.until,
+            });
+            tx.record(EventType::WEBHOOK_REPLAYED, &data)?;
             Ok(replay)
         })
     })
@@ -150,13 +157,17 @@ pub async fn get(app: &App, actor: &Actor, id: ReplayId) -> Result<Replay, Error
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`]
 pub async fn cancel(app: &App, actor: &Actor, id: ReplayId) -> Result<Replay, Error> {
-    let replay = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+    let replay = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             let missing = Error::not_found::<id::Replay>;
             let replay = db::replays::get(tx.conn, tx.workspace, id).await?.ok_or_else(missing)?;
-            if !replay.status.is_over() {
-                db::replays::cancel(tx.conn, replay.webhook_id, tx.now).await?;
+            if replay.status.is_over() {
+                tx.unchanged();
+                return Ok(replay);
             }
+            let found = db::webhooks::get(tx.conn, tx.workspace, replay.webhook_id).await?.ok_or_else(missing)?;
+            db::replays::cancel(tx.conn, replay.webhook_id, tx.now).await?;
+            tx.record(EventType::WEBHOOK_REPLAY_CANCELLED, &json!({"object": found.webhook, "replay_id": id}))?;
             db::replays::get(tx.conn, tx.workspace, id).await?.ok_or_else(missing)
         })
     })
@@ -187,7 +198,7 @@ pub async fn step(app: &App) -> Result<bool, Error> {
     });
     let Some((running, page)) = next.await? else { return Ok(false) };
     let (workspace, webhook) = (running.workspace, running.replay.webhook_id);
-    let sent = transact(app, workspace, EventActor::system(), false, move |tx| {
+    let sent = transact(app, workspace, By::system(), false, move |tx| {
         Box::pin(async move {
             let looked_at = u32::try_from(page.data.len()).unwrap_or(u32::MAX);
             let progress = Progress { looked_at, cursor: page.next, at: tx.now };

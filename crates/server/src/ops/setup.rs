@@ -4,8 +4,10 @@
 //! runs `bellwire bootstrap`, which makes a workspace and an API key each time. The link's token is new at each start, works once,
 //! and only its hash is stored, so that neither the database nor an old log opens the door.
 
+use std::net::IpAddr;
+
 use bellwire_core::{
-    event::{EventActor, PrincipalId, PrincipalKind},
+    event::{By, EventActor, Origin, PrincipalId, PrincipalKind},
     id::{UserId, WorkspaceId},
     text::{Email, Name},
 };
@@ -83,7 +85,7 @@ pub async fn is_open(app: &App, token: &str) -> Result<bool, Error> {
 ///
 /// # Errors
 /// [`Error::NotFound`] when the link doesn't work (any more).
-pub async fn complete(app: &App, token: &str, wanted: SetUp) -> Result<SessionToken, Error> {
+pub async fn complete(app: &App, token: &str, wanted: SetUp, client_ip: Option<IpAddr>) -> Result<SessionToken, Error> {
     let not_found = || Error::NotFound("set-up link");
     if !is_open(app, token).await? {
         return Err(not_found()); // before the slow hash
@@ -92,8 +94,8 @@ pub async fn complete(app: &App, token: &str, wanted: SetUp) -> Result<SessionTo
     let password_hash = password.hash(&app.random).await?;
     let (token_hash, now) = (crypt::token_hash(token), app.clock.now());
     let person = Person { id: app.random.id(now), email: email.as_str().to_owned(), password_hash };
-    let actor = event_actor(person.id, &name);
-    journal::transact(app, workspaces::new_id(app), actor, true, move |tx| {
+    let by = By { actor: event_actor(person.id, &name), origin: Origin::console(client_ip) };
+    journal::transact(app, workspaces::new_id(app), by, true, move |tx| {
         Box::pin(async move {
             if !db::sessions::use_setup_token(tx.conn, &token_hash).await? || db::users::any(tx.conn).await? {
                 return Err(not_found());
@@ -127,7 +129,7 @@ pub async fn bootstrap(
         .await?;
     let password_hash = if known.is_none() { Some(password.hash(&app.random).await?) } else { None };
     let new_id = app.random.id(app.clock.now());
-    journal::transact(app, workspaces::new_id(app), EventActor::system(), true, move |tx| {
+    journal::transact(app, workspaces::new_id(app), By::operator(), true, move |tx| {
         Box::pin(async move {
             let owner = match (known, password_hash) {
                 (Some(person), _) => person.id,

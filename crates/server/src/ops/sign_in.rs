@@ -15,7 +15,7 @@ use std::{
 };
 
 use bellwire_core::{
-    event::PrincipalId,
+    event::{Origin, PrincipalId},
     id::{self, UserId, WorkspaceId},
     text::Email,
     time::Timestamp,
@@ -149,7 +149,7 @@ async fn look_up(conn: &mut Conn, token_hash: String, now: Timestamp) -> Result<
 async fn actor(conn: &mut Conn, workspace: WorkspaceId, principal: PrincipalId) -> Result<Option<Actor>, Error> {
     let Some(permissions) = db::principals::permissions(conn, workspace, principal).await? else { return Ok(None) };
     let named = db::principals::named(conn, workspace, principal).await?;
-    Ok(named.map(|named| Actor { workspace, principal, name: named.name, permissions }))
+    Ok(named.map(|named| Actor { workspace, principal, name: named.name, permissions, origin: Origin::console(None) }))
 }
 
 /// Opens another workspace in the session.

@@ -14,7 +14,7 @@ use std::{
 
 use bellwire_core::{
     catalogue::{EventType, EventTypes},
-    event::PrincipalId,
+    event::{Origin, PrincipalId},
     id::{Id, Kind, RoleId, UserId, WebhookId, WorkspaceId},
     permission::BuiltInRole,
     text::Description,
@@ -106,7 +106,13 @@ async fn user(app: &App, workspace: WorkspaceId, name: &str, role: BuiltInRole) 
         .await;
     let sql = "INSERT INTO role_members (workspace_id, role_id, principal_id) VALUES ($1, $2, $3)";
     execute(app, sql, vec![workspace.into(), role_id.into(), user.into()]).await;
-    Actor { workspace, principal: PrincipalId::User(user), name: name.to_owned(), permissions: role.permissions() }
+    Actor {
+        workspace,
+        principal: PrincipalId::User(user),
+        name: name.to_owned(),
+        permissions: role.permissions(),
+        origin: Origin::console(None),
+    }
 }
 
 /// Somebody who owns another workspace.

@@ -24,13 +24,14 @@ use bellwire_core::{
     webhook_url::WebhookUrl,
 };
 use serde::Serialize;
+use serde_json::{Map, Value, json, value::RawValue};
 
 pub use self::{
     headers::CustomHeaders,
-    sealed::{Opened, SECRET, SecretView, open, place, rotate_secret, secret},
+    sealed::{Opened, SECRET, SecretHint, SecretView, open, place, reveal_secret, rotate_secret, secret_hint, sign},
     status::{Missed, activate, deactivate, status_changes, turn_off},
 };
-use super::Actor;
+use super::{Actor, publish};
 use crate::{
     app::{App, Signal},
     db::{
@@ -187,7 +188,7 @@ pub async fn create(app: &App, actor: &Actor, new: NewWebhook) -> Result<(Webhoo
     check_rate_limit(new.rate_limit)?;
     let headers = CustomHeaders::parse(new.headers).map_err(|error| Error::invalid("headers", error))?;
     let owner = Owner { kind: actor.principal.kind(), id: actor.principal.to_string(), name: actor.name.clone() };
-    let (record, secret) = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+    let (record, secret) = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             check_room(tx).await?;
             let id: WebhookId = tx.app.random.id(tx.now);
@@ -218,6 +219,7 @@ pub async fn create(app: &App, actor: &Actor, new: NewWebhook) -> Result<(Webhoo
             };
             db::webhooks::insert(tx.conn, tx.workspace, &record).await?;
             status::created(tx, id).await?;
+            tx.record(EventType::WEBHOOK_CREATED, &json!({"object": record.webhook}))?;
             Ok((record, secret))
         })
     })
@@ -253,15 +255,20 @@ pub async fn update(app: &App, actor: &Actor, id: WebhookId, patch: WebhookPatch
     check_rate_limit(patch.rate_limit.flatten())?;
     let headers = patch.headers.map(CustomHeaders::parse).transpose();
     let headers = headers.map_err(|error| Error::invalid("headers", error))?;
-    let record = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+    let record = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             let mut record = find(tx, id).await?;
+            let before = record.clone();
+            let headers_before = sealed::headers(&tx.app.key, tx.workspace, id, before.headers_sealed.as_deref())?;
             record.webhook.url = patch.url.unwrap_or(record.webhook.url);
             record.webhook.event_types = patch.event_types.unwrap_or(record.webhook.event_types);
             if let Some(description) = patch.description {
                 record.webhook.description = description.to_string();
             }
+            let headers = headers.filter(|headers| *headers != headers_before);
+            let mut changed = Vec::new();
             if let Some(headers) = headers {
+                changed.push("headers");
                 record.headers_sealed = sealed::seal_headers(&tx.app, tx.workspace, id, &headers)?;
             }
             record.rate_limit = patch.rate_limit.unwrap_or(record.rate_limit);
@@ -273,9 +280,27 @@ pub async fn update(app: &App, actor: &Actor, id: WebhookId, patch: WebhookPatch
                 (Some(false), Some(_)) => record.signing_seed_sealed = None,
                 _ => {}
             }
+            let previous = previous(&before.webhook, &record.webhook);
+            changed.extend(previous.keys().map(String::as_str));
+            if record.rate_limit != before.rate_limit {
+                changed.push("rate_limit");
+            }
+            if record.signing_seed_sealed != before.signing_seed_sealed {
+                changed.push("key_pair");
+            }
+            if changed.is_empty() {
+                tx.unchanged();
+                return Ok(before);
+            }
             record.webhook.updated_at = tx.now;
             db::webhooks::update(tx.conn, tx.workspace, &record).await?;
-            find(tx, id).await
+            let record = find(tx, id).await?;
+            let mut data = json!({"object": record.webhook, "changed": changed});
+            if !previous.is_empty() {
+                data["previous"] = Value::Object(previous);
+            }
+            tx.record(EventType::WEBHOOK_UPDATED, &data)?;
+            Ok(record)
         })
     })
     .await?;
@@ -283,16 +308,32 @@ pub async fn update(app: &App, actor: &Actor, id: WebhookId, patch: WebhookPatch
     details(app, actor.workspace, record)
 }
 
+/// What the fields that everybody sees were before, of those that changed.
+fn previous(before: &Webhook, after: &Webhook) -> Map<String, Value> {
+    let mut previous = Map::new();
+    if before.url != after.url {
+        previous.insert("url".to_owned(), json!(before.url));
+    }
+    if before.description != after.description {
+        previous.insert("description".to_owned(), json!(before.description));
+    }
+    if before.event_types != after.event_types {
+        previous.insert("event_types".to_owned(), json!(before.event_types));
+    }
+    previous
+}
+
 /// Deletes a webhook. What was owed to it is cancelled; its history of deliveries stays as long as any history does.
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`]
 pub async fn delete(app: &App, actor: &Actor, id: WebhookId) -> Result<(), Error> {
-    ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+    ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
-            find(tx, id).await?;
+            let gone = find(tx, id).await?.webhook;
             db::replays::cancel(tx.conn, id, tx.now).await?;
-            Ok(db::webhooks::delete(tx.conn, id, tx.now).await?)
+            db::webhooks::delete(tx.conn, id, tx.now).await?;
+            tx.record(EventType::WEBHOOK_DELETED, &json!({"object": gone}))
         })
     })
     .await?;
@@ -300,17 +341,32 @@ pub async fn delete(app: &App, actor: &Actor, id: WebhookId) -> Result<(), Error
     Ok(())
 }
 
-/// Sends a test: an event with the example data of its type (`webhook.test` when none is named), marked as a test, to this
-/// webhook only, whatever it wants and whether it is active or not.
+/// What a test is made of.
+#[derive(Clone, Debug, Default)]
+pub struct NewTest {
+    /// `webhook.test` when none is named.
+    pub event_type: Option<EventType>,
+    /// A JSON object within the bounds of a published event; the example of the catalogue when none is given.
+    pub data: Option<Box<RawValue>>,
+}
+
+/// Sends a test: an event that is marked as one, to this webhook only, whatever it wants and whether it is active or not.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::NotFound`]
-pub async fn test(app: &App, actor: &Actor, id: WebhookId, event_type: Option<EventType>) -> Result<DeliveryId, Error> {
-    let event_type = event_type.unwrap_or(EventType::WEBHOOK_TEST);
-    let event = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+/// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Invalid`] for `data`, and for `type` when no webhook ever gets it.
+pub async fn test(app: &App, actor: &Actor, id: WebhookId, new: NewTest) -> Result<DeliveryId, Error> {
+    let event_type = new.event_type.unwrap_or(EventType::WEBHOOK_TEST);
+    if !event_type.is_delivered() {
+        return Err(Error::invalid("type", format!("{event_type} is never sent to webhooks")));
+    }
+    let data = match new.data {
+        Some(data) => publish::data::check(&data).map_err(|error| Error::invalid("data", error))?,
+        None => serde_json::value::to_raw_value(&event_type.entry().example_data())?,
+    };
+    let event = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             find(tx, id).await?;
-            tx.record_for(event_type, &event_type.entry().example_data(), Audience::Test(id))
+            tx.record_for(event_type, &data, Audience::Test(id))
         })
     })
     .await?;

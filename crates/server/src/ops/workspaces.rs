@@ -1,12 +1,14 @@
 //! Workspaces: their name.
 
 use bellwire_core::{
+    catalogue::EventType,
     id::{self, UserId, WorkspaceId},
     permission::{BuiltInRole, Permission},
     text::Name,
 };
+use serde_json::json;
 
-use super::{Actor, Tx, license, users};
+use super::{Actor, Tx, change, license, users};
 use crate::{
     app::App,
     db::{self, roles::Role, workspaces::Workspace},
@@ -23,16 +25,25 @@ pub async fn get(app: &App, actor: &Actor) -> Result<Workspace, Error> {
     found.ok_or_else(Error::not_found::<id::Workspace>)
 }
 
-/// Gives the workspace another name.
+/// Gives the workspace another name. The same name changes nothing.
 ///
 /// # Errors
 /// [`Error::Forbidden`]
 pub async fn rename(app: &App, actor: &Actor, name: Name) -> Result<Workspace, Error> {
-    let workspace = super::write(app, actor, Permission::SettingsManage, move |tx| {
+    let workspace = change(app, actor, Some(Permission::SettingsManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::rename(tx.conn, tx.workspace, name.as_str()).await?;
+            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let found = db::workspaces::get(tx.conn, tx.workspace).await?;
-            found.ok_or_else(Error::not_found::<id::Workspace>)
+            let before = found.ok_or_else(Error::not_found::<id::Workspace>)?;
+            if before.name == name.as_str() {
+                tx.unchanged();
+                return Ok(before);
+            }
+            db::workspaces::rename(tx.conn, tx.workspace, name.as_str()).await?;
+            let workspace = Workspace { name: name.as_str().to_owned(), ..before };
+            let data = json!({"object": workspace, "previous": {"name": before.name}});
+            tx.record(EventType::WORKSPACE_UPDATED, &data)?;
+            Ok(workspace)
         })
     })
     .await?;

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod axe;
 mod journeys;
 mod page;
 mod site;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bellwire::clock::Clock;
-use thirtyfour::{By, TypingData, WebElement};
+use serde_json::json;
+use thirtyfour::{By, Key, TypingData, WebElement};
 
 use crate::{
     site::Site,
@@ -68,7 +69,54 @@ impl Page {
 
     /// What a script returns.
     pub(crate) async fn script(&self, script: &str) -> serde_json::Value {
-        self.browser.execute(script, vec![]).await.unwrap().json().clone()
+        self.run(script, vec![]).await
+    }
+
+    /// What a script with arguments returns; of a promise, what it comes to.
+    pub(crate) async fn run(&self, script: &str, arguments: Vec<serde_json::Value>) -> serde_json::Value {
+        self.browser.execute(script, arguments).await.unwrap().json().clone()
+    }
+
+    /// Makes the page area another size, in CSS pixels.
+    pub(crate) async fn resize(&self, width: u32, height: u32) {
+        let area = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.browser.command("Emulation.setDeviceMetricsOverride", area).await;
+        self.until("return innerWidth === arguments[0]", vec![width.into()]).await;
+    }
+
+    /// What the reader asked of the system, for example `forced-colors: active`.
+    pub(crate) async fn wants(&self, feature: &str, value: &str) {
+        let features = json!({"features": [{"name": feature, "value": value}]});
+        self.browser.command("Emulation.setEmulatedMedia", features).await;
+        let script = "return matchMedia(`(${arguments[0]}: ${arguments[1]})`).matches";
+        self.until(script, vec![feature.into(), value.into()]).await;
+    }
+
+    /// Another theme, as if the reader had chosen it.
+    pub(crate) async fn theme(&self, theme: &str) {
+        self.run("document.documentElement.dataset.theme = arguments[0]", vec![theme.into()]).await;
+    }
+
+    /// Waits until nothing moves any more.
+    pub(crate) async fn at_rest(&self) {
+        let rests = "return document.readyState === 'complete' && document.getAnimations().every((it) => it.playState !== 'running')";
+        self.until(rests, vec![]).await;
+    }
+
+    /// Presses Tab until an element has the focus that matches: so it can be reached by the keyboard.
+    pub(crate) async fn tab_to(&self, css: &str) {
+        for _ in 0..120 {
+            if self.run("return document.activeElement.matches(arguments[0])", vec![css.into()]).await == true {
+                return;
+            }
+            self.press(Key::Tab + "").await;
+        }
+        panic!("{css} can't be reached with Tab at {}:\n{}", self.path().await, self.text("body").await);
+    }
+
+    /// Waits until an element has the focus that matches.
+    pub(crate) async fn focus_is_on(&self, css: &str) {
+        self.until("return document.activeElement.matches(arguments[0])", vec![css.into()]).await;
     }
 
     /// The first element that can be seen. The page may be replaced while it is looked at.
@@ -136,7 +184,15 @@ impl Page {
 
     /// Presses keys, wherever the focus is.
     pub(crate) async fn press(&self, keys: impl Into<TypingData>) {
-        self.browser.active_element().await.unwrap().send_keys(keys).await.unwrap();
+        let keys: String = keys.into().as_vec().into_iter().collect();
+        for _ in 0..TRIES {
+            // The page may be replaced in between: then nothing was pressed.
+            match self.browser.active_element().await.unwrap().send_keys(&keys).await {
+                Ok(()) => return,
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+        panic!("nothing takes the keys at {}", self.path().await);
     }
 
     /// Waits until the element of this id has the focus.
@@ -166,12 +222,16 @@ impl Page {
         self.until(script, vec![css.into(), shown.into()]).await;
     }
 
+    /// Keeps a picture of the whole page as a small file, when somebody wants the pictures for the documentation.
+    pub(crate) async fn screen(&self, name: &str) {
+        self.at_rest().await;
+        self.browser.screen(name).await;
+    }
+
     /// Keeps a picture of the window, when somebody wants pictures.
     pub(crate) async fn picture(&self, name: &str) {
         if std::env::var_os("BELLWIRE_TEST_SCREENSHOTS").is_some() {
-            // What moves comes to rest first.
-            let rests = "return document.getAnimations().every((it) => it.playState !== 'running')";
-            self.until(rests, vec![]).await;
+            self.at_rest().await;
             self.browser.screenshot(name).await;
         }
     }

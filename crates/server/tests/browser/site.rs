@@ -14,7 +14,7 @@ use bellwire::{
 };
 use bellwire_core::{
     catalogue::EventType,
-    event::PrincipalId,
+    event::{Origin, PrincipalId, Via},
     permission::BuiltInRole,
     text::{Email, Name},
     time::Timestamp,
@@ -91,6 +91,7 @@ async fn furnish(app: &App) -> (Actor, String) {
         principal: PrincipalId::User(made.user_id),
         name: "Ann Lee".to_owned(),
         permissions: BuiltInRole::Owner.permissions(),
+        origin: Origin::via(Via::CommandLine),
     };
     (ann, made.api_key)
 }

@@ -12,7 +12,8 @@ use std::{
     time::Duration,
 };
 
-use serde_json::json;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
 use url::Url;
@@ -94,6 +95,25 @@ impl Browser {
         let Some(folder) = env::var_os("BELLWIRE_TEST_SCREENSHOTS").map(PathBuf::from) else { return };
         fs::create_dir_all(&folder).expect("the folder for screenshots can be made");
         self.driver.screenshot(&folder.join(format!("{name}.png"))).await.expect("a screenshot");
+    }
+
+    /// Keeps a picture of the page, of its upper 1,200 pixels when it is longer, as `NAME.webp` in the folder
+    /// `BELLWIRE_TEST_SCREENS`; does nothing without one.
+    pub(crate) async fn screen(&self, name: &str) {
+        let Some(folder) = env::var_os("BELLWIRE_TEST_SCREENS").map(PathBuf::from) else { return };
+        fs::create_dir_all(&folder).expect("the folder for pictures can be made");
+        let size = "return [innerWidth, Math.min(document.documentElement.scrollHeight, 1200)]";
+        let size = self.driver.execute(size, vec![]).await.expect("a size").json().clone();
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
+        let wanted = json!({"format": "webp", "quality": 45, "captureBeyondViewport": true, "clip": clip});
+        let picture = self.command("Page.captureScreenshot", wanted).await;
+        let picture = STANDARD.decode(picture["data"].as_str().expect("a picture")).expect("base64");
+        fs::write(folder.join(format!("{name}.webp")), picture).expect("a picture can be written");
+    }
+
+    /// A command of the DevTools protocol.
+    pub(crate) async fn command(&self, name: &str, arguments: Value) -> Value {
+        self.driver.cdp().send_raw(name, arguments).await.expect("the browser obeys")
     }
 
     /// Ends the browser.

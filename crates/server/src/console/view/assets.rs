@@ -26,6 +26,7 @@ const CSS: &[u8] = concat!(
     include_str!("../static/css/tables.css"),
     include_str!("../static/css/dialogs.css"),
     include_str!("../static/css/texts.css"),
+    include_str!("../static/css/code.css"),
     include_str!("../static/css/charts.css"),
     include_str!("../static/css/webhooks.css"),
     include_str!("../static/css/choices.css"),
@@ -46,6 +47,7 @@ const JS: &[u8] = concat!(
     include_str!("../static/js/sending.js"),
     include_str!("../static/js/event_types.js"),
     include_str!("../static/js/copying.js"),
+    include_str!("../static/js/holding_back.js"),
     include_str!("../static/js/live.js"),
     include_str!("../static/js/wiring.js"),
 )

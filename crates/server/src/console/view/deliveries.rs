@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::parts::{LongUrl, Moment};
-use super::{Chrome, Page};
+use super::{Chrome, DialogView, Page};
 
 /// One delivery in a table: of a webhook, or of an event.
 #[derive(Debug, Clone)]
@@ -71,17 +71,36 @@ pub(crate) struct DeliveryPage {
     pub(crate) webhook_url: LongUrl,
     pub(crate) state: DeliveryState,
     pub(crate) at: Moment,
-    pub(crate) next_attempt: Option<Moment>,
-    /// The headers of the last attempt, signature included.
+    /// How it stands, in a sentence.
+    pub(crate) note: String,
+    pub(crate) next_attempt: Option<NextAttempt>,
+    /// The headers of the shown attempt, as far as they are kept.
     pub(crate) request_headers: Vec<(String, String)>,
     /// Pretty-printed JSON.
     pub(crate) request_body: String,
+    /// The attempt whose answer is shown; none before the first.
+    pub(crate) shown: Option<Exchange>,
     /// Newest first.
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) can_manage: bool,
 }
 
-/// One HTTP exchange.
+impl DeliveryPage {
+    /// Whether it is this attempt's answer that is shown. (Templates hold its number by value or behind a reference.)
+    pub(crate) fn shows(&self, number: impl std::borrow::Borrow<u32>) -> bool {
+        self.shown.as_ref().is_some_and(|shown| shown.number == *number.borrow())
+    }
+}
+
+/// When a delivery is tried again.
+#[derive(Debug, Clone)]
+pub(crate) struct NextAttempt {
+    pub(crate) at: Moment,
+    /// "in 5 minutes"
+    pub(crate) distance: String,
+}
+
+/// One HTTP exchange in the list of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     /// From 1.
@@ -93,8 +112,33 @@ pub(crate) struct Attempt {
     pub(crate) outcome: String,
     /// Why it was made: "Automatic", "Resend" or "Test".
     pub(crate) why: String,
-    /// The start of the answer, may be empty.
-    pub(crate) response: String,
+}
+
+/// What was answered to one attempt.
+#[derive(Debug, Clone)]
+pub(crate) struct Exchange {
+    /// Of the attempt.
+    pub(crate) number: u32,
+    /// Whether there was an answer.
+    pub(crate) answered: bool,
+    pub(crate) headers: Vec<(String, String)>,
+    /// The start of the answer; JSON is pretty-printed. May be empty.
+    pub(crate) body: String,
     /// Whether the answer went on.
     pub(crate) cut: bool,
 }
+
+/// `GET /deliveries/{id}/curl`
+#[derive(Debug, Clone, Template)]
+#[template(path = "webhooks/curl_dialog.html")]
+pub(crate) struct CurlDialog {
+    /// For a shell.
+    pub(crate) command: String,
+    /// Until when receivers take the signature.
+    pub(crate) until: Moment,
+    /// The names of the headers whose values are not in the command, with commas between.
+    pub(crate) hidden: String,
+    pub(crate) return_to: String,
+}
+
+impl DialogView for CurlDialog {}

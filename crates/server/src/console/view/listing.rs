@@ -86,9 +86,20 @@ impl Listing {
         self.address(self.sorting(), &[(name, value)])
     }
 
+    /// What this list shows, all of it, at another path: as a file.
+    pub(crate) fn elsewhere(&self, path: &str) -> String {
+        Self { path: path.to_owned(), ..self.clone() }.here()
+    }
+
     /// This list, from its first page.
     pub(crate) fn here(&self) -> String {
         self.address(self.sorting(), &[])
+    }
+
+    /// This list without one of its filters.
+    pub(crate) fn without(&self, filter: &str) -> String {
+        let filters = self.filters.iter().filter(|(name, _)| name != filter).cloned().collect();
+        Self { filters, ..self.clone() }.here()
     }
 
     /// The end of a dialog's address that brings the reader back here. Never left out: what a dialog falls back to is the
@@ -125,6 +136,8 @@ mod tests {
         assert_eq!(list.aria_sort("url"), "ascending");
         assert_eq!(list.aria_sort("owner"), "none");
         assert_eq!(list.page_href("page", "2"), "/webhooks?q=a+b&sort=url&order=asc&page=2");
+        assert_eq!(list.without("q"), "/webhooks?sort=url&order=asc");
+        assert_eq!(list.without("status"), list.here());
     }
 
     #[test]

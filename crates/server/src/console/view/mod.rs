@@ -21,7 +21,10 @@ pub(crate) mod license;
 pub(crate) mod listing;
 pub(crate) mod ownership;
 pub(crate) mod parts;
+pub(crate) mod replays;
 pub(crate) mod roles;
+pub(crate) mod settings;
+pub(crate) mod snippets;
 pub(crate) mod users;
 pub(crate) mod webhook;
 pub(crate) mod webhooks;
@@ -147,6 +150,11 @@ pub(crate) struct Chrome {
 }
 
 impl Chrome {
+    /// Whether the reader may open the feed of events.
+    pub(crate) fn shows_events(&self) -> bool {
+        self.nav.iter().any(|item| item.section == Section::Events)
+    }
+
     /// Up to two letters for the round mark of the user menu.
     pub(crate) fn initials(&self) -> String {
         initials(&self.user_name)
@@ -188,11 +196,12 @@ pub(crate) enum Section {
     Roles,
     ApiKeys,
     License,
+    Settings,
 }
 
 impl Section {
     /// Every section, in the order of the navigation.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Webhooks,
         Self::Events,
         Self::Users,
@@ -201,6 +210,7 @@ impl Section {
         Self::Roles,
         Self::ApiKeys,
         Self::License,
+        Self::Settings,
     ];
 
     /// Path, name and icon.
@@ -214,6 +224,7 @@ impl Section {
             Self::Roles => ("/roles", "Roles", "shield"),
             Self::ApiKeys => ("/api-keys", "API Keys", "key"),
             Self::License => ("/license", "License", "gauge"),
+            Self::Settings => ("/settings", "Settings", "settings"),
         }
     }
 

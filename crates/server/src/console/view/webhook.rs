@@ -5,8 +5,9 @@ use askama::Template;
 use super::deliveries::DeliveryRow;
 use super::health::Health;
 use super::listing::Listing;
-use super::parts::{Choice, LongUrl, Moment, Pager, Who};
-use super::webhooks::{ActorChip, WebhookStatus};
+use super::parts::{Choice, Field, LongUrl, Moment, Pager, Who};
+use super::replays::ReplayLine;
+use super::webhooks::{ActorChip, Evidence, WebhookStatus};
 use super::{Chrome, DialogView, Page};
 
 /// `GET /webhooks/{id}`
@@ -34,7 +35,11 @@ pub(crate) struct ShowPage {
     pub(crate) secret_ends: String,
     /// Until when the previous secret signs too.
     pub(crate) rotating_until: Option<Moment>,
+    /// The public key of `v1a` signatures, when the webhook has them and the reader may see it.
+    pub(crate) public_key: Option<String>,
     pub(crate) health: Health,
+    /// The newest replay, while there is something to tell of it.
+    pub(crate) replay: Option<ReplayLine>,
     /// Newest first.
     pub(crate) history: Vec<StatusChange>,
     /// The deliveries, filtered by `state`, `type` and `since`.
@@ -45,6 +50,9 @@ pub(crate) struct ShowPage {
     pub(crate) times: Vec<Choice>,
     pub(crate) deliveries: Vec<DeliveryRow>,
     pub(crate) pager: Pager,
+    /// Where the deliveries are files.
+    pub(crate) export_csv: String,
+    pub(crate) export_json: String,
     pub(crate) can_manage: bool,
 }
 
@@ -63,6 +71,8 @@ pub(crate) struct StatusChange {
     pub(crate) by: Who,
     /// In words, for example "Turned off: every attempt failed for 5 days."
     pub(crate) text: String,
+    /// What it was decided on.
+    pub(crate) evidence: Evidence,
 }
 
 /// `GET /webhooks/{id}/secret`
@@ -72,11 +82,8 @@ pub(crate) struct SecretDialog {
     pub(crate) id: String,
     /// `whsec_…`
     pub(crate) secret: String,
-    /// The secret before the last rotation, while it signs too.
-    pub(crate) previous: Option<String>,
+    /// Until when the secret before the last rotation signs too.
     pub(crate) rotating_until: Option<Moment>,
-    /// The public key of `v1a` signatures, when the webhook has them.
-    pub(crate) public_key: Option<String>,
     pub(crate) return_to: String,
 }
 
@@ -95,6 +102,19 @@ pub(crate) struct RotateDialog {
 
 impl DialogView for RotateDialog {}
 
+/// `GET /webhooks/{id}/key-pair`
+#[derive(Debug, Clone, Template)]
+#[template(path = "webhooks/key_pair_dialog.html")]
+pub(crate) struct KeyPairDialog {
+    pub(crate) id: String,
+    pub(crate) url: String,
+    /// Whether there is one, which would be removed.
+    pub(crate) has_pair: bool,
+    pub(crate) return_to: String,
+}
+
+impl DialogView for KeyPairDialog {}
+
 /// `GET /webhooks/{id}/test`
 #[derive(Debug, Clone, Template)]
 #[template(path = "webhooks/test_dialog.html")]
@@ -103,7 +123,27 @@ pub(crate) struct TestDialog {
     pub(crate) url: String,
     /// Options of `type`, `webhook.test` first.
     pub(crate) types: Vec<Choice>,
+    /// The one that is chosen.
+    pub(crate) chosen: String,
+    /// The event's data: JSON.
+    pub(crate) data: Field,
+    /// What came of the test that was sent before.
+    pub(crate) result: Option<TestResult>,
     pub(crate) return_to: String,
+}
+
+/// What came of a test, or hasn't yet.
+#[derive(Debug, Clone)]
+pub(crate) struct TestResult {
+    /// The delivery's id.
+    pub(crate) delivery: String,
+    pub(crate) tone: &'static str,
+    /// "200 OK", or the error in words.
+    pub(crate) outcome: String,
+    /// The rest of the sentence.
+    pub(crate) sentence: String,
+    /// The start of the answer's body, pretty-printed.
+    pub(crate) body: String,
 }
 
 impl DialogView for TestDialog {}

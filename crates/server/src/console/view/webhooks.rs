@@ -225,6 +225,12 @@ pub(crate) struct Evidence {
     pub(crate) last_error: Option<LastError>,
 }
 
+impl Evidence {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first_failure.is_none() && self.attempts == 0 && self.last_error.is_none()
+    }
+}
+
 /// The last attempt that failed.
 #[derive(Debug, Clone)]
 pub(crate) struct LastError {

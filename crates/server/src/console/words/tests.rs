@@ -1,5 +1,4 @@
 use super::*;
-use crate::db::recent::RecentAttempt;
 
 fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
@@ -91,35 +90,6 @@ fn the_history_quotes_what_people_wrote() {
 }
 
 #[test]
-fn the_picture_has_24_hours_and_every_attempt_once() {
-    let now = at("2026-11-23T09:30:00Z");
-    let attempt = |text, duration, succeeded| RecentAttempt { started_at: at(text), duration, succeeded };
-    let attempts = vec![
-        attempt("2026-11-22T09:29:59Z", 1_000, true), // too old
-        attempt("2026-11-22T09:30:00Z", 2_000, true),
-        attempt("2026-11-23T09:29:00Z", 10_000, false),
-        attempt("2026-11-23T09:30:00Z", 30_400, true), // at the very end: still the last hour
-    ];
-    let shown = health(&Recent { attempts, cut: false }, now);
-    assert_eq!(shown.hours.len(), 24);
-    assert_eq!((shown.delivered(), shown.failed()), (2, 1));
-    assert_eq!((shown.hours[0].delivered, shown.hours[0].p50_ms), (1, Some(2)));
-    assert_eq!((shown.hours[23].failed, shown.hours[23].p50_ms, shown.hours[23].p95_ms), (1, Some(10), Some(30)));
-    assert_eq!((shown.p50_ms, shown.newest_only), (Some(10), None));
-    assert_eq!(shown.hours[1].p95_ms, None);
-}
-
-#[test]
-fn percentiles_are_by_nearest_rank() {
-    let mut micros: Vec<i64> = (1..=100).map(|ms| ms * 1_000).collect();
-    micros.reverse();
-    assert_eq!(percentile(&mut micros, 50), Some(50));
-    assert_eq!(percentile(&mut micros, 95), Some(95));
-    assert_eq!(percentile(&mut [], 50), None);
-    assert_eq!(percentile(&mut [10], 95), Some(1), "nothing takes no time");
-}
-
-#[test]
 fn every_event_of_the_catalogue_says_what_it_is_about() {
     for event_type in EventType::all() {
         let data = event_type.entry().example_data().to_string();
@@ -129,6 +99,41 @@ fn every_event_of_the_catalogue_says_what_it_is_about() {
     assert_eq!(object(r#"{"object":{"id":"inv_1","email":"a@example.com"}}"#), "a@example.com");
     assert_eq!(object(r#"{"license_id":"lic_1","used":3}"#), "License");
     assert_eq!(object("no JSON"), "–");
+}
+
+#[test]
+fn a_schedule_reads_as_a_sentence() {
+    let say = |text: &str| schedule(&text.parse().unwrap());
+    assert_eq!(say("0s,5s,5m,24h"), "at once, then after 5 seconds, 5 minutes, 1 day");
+    assert_eq!((say("0s"), say("1m")), ("at once".to_owned(), "after 1 minute".to_owned()));
+}
+
+#[test]
+fn things_are_named_wherever_they_are() {
+    let data = r#"{"object":{"id":"role_1","name":"Admin"},"principals":[{"id":"usr_1","name":"Bo"},{"id":"wh_1","url":"https://a.b/"}]}"#;
+    assert_eq!(object_id(data).as_deref(), Some("role_1"));
+    let name = |id| named(data, id);
+    assert_eq!((name("role_1").as_deref(), name("usr_1").as_deref()), (Some("Admin"), Some("Bo")));
+    assert_eq!((name("wh_1").as_deref(), name("usr_2")), (Some("https://a.b/"), None));
+    assert_eq!((object_id("no JSON"), named("[]", "x")), (None, None));
+}
+
+#[test]
+fn where_an_event_came_from_is_said() {
+    let address = Some("::ffff:192.0.2.1".parse().unwrap());
+    assert_eq!(origin(&Origin::console(address)).text, "Console, from 192.0.2.1");
+    assert_eq!(origin(&Origin::via(Via::System)).text, "Bellwire itself");
+    let key: bellwire_core::id::ApiKeyId = "key_01kjsesxm0f0jr6ad9518fdn9s".parse().unwrap();
+    let by_key = origin(&Origin { api_key_id: Some(key), ..Origin::via(Via::Api) });
+    assert_eq!((by_key.text.as_str(), by_key.api_key), ("API", Some(key.to_string())));
+}
+
+#[test]
+fn what_is_left_behind_is_counted() {
+    let owned = |webhooks, groups| heritage("They own", Owned { webhooks, groups }, "you");
+    assert_eq!(owned(0, 0), "They own no webhooks and no groups.");
+    assert_eq!(owned(1, 0), "They own 1 webhook: this stays and goes to you.");
+    assert_eq!(owned(1_200, 1), "They own 1,200 webhooks and 1 group: these stay and go to you.");
 }
 
 #[test]

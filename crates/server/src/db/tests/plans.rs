@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use bellwire_core::{
-    catalogue::ActorType,
+    catalogue::{ActorType, EventTypes},
     delivery::State,
     id::{GroupId, RoleId, WebhookId, WorkspaceId},
     time::Timestamp,
@@ -18,10 +18,7 @@ use super::super::{
 };
 
 /// What may be read in another way, and why: the beginning of the list's name.
-const EXCEPTIONS: [(&str, &str); 2] = [
-    ("api keys", "a workspace has at most 1,000"),
-    ("failing webhooks by", "only those that fail are sorted, and few do for long: they are turned off"),
-];
+const EXCEPTIONS: [(&str, &str); 1] = [("api keys", "a workspace has at most 1,000")];
 
 /// Lists with their statements.
 #[derive(Default)]
@@ -97,11 +94,12 @@ fn all() -> Lists {
         lists.add(name, &webhooks::listing(workspace, &wanted), &webhooks::Sort::ALL);
     }
 
+    let types = |names: &str| Some(EventTypes::parse([names]).unwrap());
     let none = event_views::Wanted::default;
     for (name, wanted) in [
         ("events", none()),
-        ("events of a type", event_views::Wanted { event_type: Some("user.joined".to_owned()), ..none() }),
-        ("events of an actor type", event_views::Wanted { actor_type: Some(ActorType::Users), ..none() }),
+        ("events of a type", event_views::Wanted { event_types: types("user.joined"), ..none() }),
+        ("events of an actor type", event_views::Wanted { event_types: types("user.*"), ..none() }),
         ("events of an actor", event_views::Wanted { actor_id: search(), ..none() }),
         ("events about something", event_views::Wanted { object_id: search(), ..none() }),
         ("searched events", event_views::Wanted { search: search(), ..none() }),

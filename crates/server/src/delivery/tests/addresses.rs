@@ -105,7 +105,7 @@ async fn a_name_of_a_forbidden_address_is_refused_on_every_path() {
     world.publish(1).await;
     expect(3).await;
     for webhook in &webhooks {
-        ops::webhooks::test(app, actor, *webhook, None).await.unwrap();
+        ops::webhooks::test(app, actor, *webhook, ops::webhooks::NewTest::default()).await.unwrap();
     }
     expect(3).await;
     let sql =

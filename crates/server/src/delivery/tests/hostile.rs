@@ -144,7 +144,7 @@ async fn what_is_too_much_is_cut_and_what_is_broken_is_named() {
         (pours(b"HTTP/1.1 200 OK\r\n", b"x-many: of them\r\n").await, failed("protocol_error", too_large)),
         (
             pours(b"", b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n").await,
-            failed("protocol_error", "The answer is not valid HTTP: it goes on for more than 1 MiB."),
+            failed("protocol_error", "The answer is not valid HTTP: it goes on for more than 256 KiB."),
         ),
         (
             writes_and_closes(b"<html>HTTP/0.9 has no head</html>").await,

@@ -21,7 +21,7 @@ async fn a_delivery_is_signed_sent_and_written_down() {
     world.publish(1).await;
 
     let seen = receiver.wait(1).await.remove(0);
-    let secret = ops::webhooks::secret(&world.app, &world.actor, webhook).await.unwrap();
+    let secret = ops::webhooks::reveal_secret(&world.app, &world.actor, webhook).await.unwrap();
     let library = standardwebhooks::Webhook::new(&secret.secret).unwrap();
     library.verify(&seen.body, &seen.headers).unwrap();
     assert_eq!(seen.path, "/hook?a=b");

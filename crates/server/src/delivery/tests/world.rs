@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use bellwire_core::{
     catalogue::{EventType, EventTypes},
-    event::{EventActor, PrincipalId},
+    event::{By, Origin, PrincipalId, Via},
     id::{LicenseId, RoleId, WebhookId, WorkspaceId},
     permission::BuiltInRole,
     text::{Description, Reason},
@@ -134,6 +134,7 @@ impl World {
             principal: PrincipalId::ApiKey(app.random.id(app.clock.now())),
             name: "Test".to_owned(),
             permissions: BuiltInRole::Owner.permissions(),
+            origin: Origin::via(Via::System),
         };
         let world = Self { app, workspace, actor, signals: Some(signals), engine: None, folder };
         world.furnish().await;
@@ -240,7 +241,7 @@ impl World {
     }
 
     async fn record(&self, audience: Audience, count: usize) {
-        ops::journal::transact(&self.app, self.workspace, EventActor::system(), true, move |tx| {
+        ops::journal::transact(&self.app, self.workspace, By::system(), true, move |tx| {
             Box::pin(async move {
                 for number in 0..count {
                     tx.record_for(EVENT, &json!({"number": number}), audience)?;
@@ -281,6 +282,8 @@ impl World {
                 if rows.len() == count {
                     return rows;
                 }
+                // Others need the processor too.
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
         match tokio::time::timeout(GUARD, wait).await {

@@ -4,7 +4,7 @@
 //! It looks at what the database says is due, so it does the same after a restart, and on several nodes at once: each change
 //! is decided anew with the license locked, and what another node has done is not due any more.
 
-use bellwire_core::event::EventActor;
+use bellwire_core::event::By;
 
 use super::{Open, issue};
 use crate::{app::App, db, error::Error, ops::journal};
@@ -21,7 +21,7 @@ pub async fn advance_due(app: &App) -> Result<usize, Error> {
     let due = app.db.read(move |conn| Box::pin(async move { db::licenses::due(conn, now, BATCH).await })).await?;
     let count = due.len();
     for workspace in due {
-        let done = journal::transact(app, workspace, EventActor::system(), true, move |tx| {
+        let done = journal::transact(app, workspace, By::system(), true, move |tx| {
             Box::pin(async move { Open::lock(&tx.app, tx.conn, tx.workspace, tx.now).await?.close(tx).await })
         });
         done.await?;
@@ -41,7 +41,7 @@ pub async fn issue_missing(app: &App) -> Result<(), Error> {
             return Ok(());
         }
         for workspace in missing {
-            let done = journal::transact(app, workspace, EventActor::system(), true, move |tx| {
+            let done = journal::transact(app, workspace, By::system(), true, move |tx| {
                 Box::pin(async move {
                     if !issue(tx).await? {
                         tx.unchanged(); // another node was faster

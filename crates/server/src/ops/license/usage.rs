@@ -14,7 +14,7 @@ use std::{
 
 use bellwire_core::{
     catalogue::EventType,
-    event::EventActor,
+    event::By,
     id::{CorrelationId, WorkspaceId},
     license::{Amount, License},
     permission::Permission,
@@ -198,7 +198,7 @@ async fn write_group(
             Ok(None) => match open.license.debit(amount, now) {
                 Err(refusal) => Err(refused(refusal, "amount")),
                 Ok(news) => {
-                    open.tell(&actor.as_event_actor(), &news);
+                    open.tell(&actor.by(), &news);
                     events.extend(told(app, &mut open, now)?);
                     sum += amount.get();
                     let reported = reported(&open.license, amount);
@@ -234,11 +234,11 @@ fn reported(license: &License, amount: Amount) -> Reported {
 fn told(app: &App, open: &mut Open, now: Timestamp) -> Result<Vec<NewEvent>, Error> {
     let several = open.told.len() > 1;
     let correlation: Option<CorrelationId> = several.then(|| app.random.id(now));
-    let event = |(actor, event_type, data): (EventActor, EventType, Value)| {
+    let event = |(by, event_type, data): (By, EventType, Value)| {
         Ok(NewEvent {
             id: app.random.id(now),
             event_type,
-            actor,
+            by,
             data: serde_json::value::to_raw_value(&data)?,
             occurred_at: now,
             correlation,

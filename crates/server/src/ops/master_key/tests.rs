@@ -65,7 +65,7 @@ async fn a_new_key_opens_everything() {
         };
         let (webhook, secret) = {
             let made = webhooks::create(&world.app, &world.owner, new).await.unwrap();
-            let secret = webhooks::secret(&world.app, &world.owner, made.0.id).await.unwrap().secret;
+            let secret = webhooks::reveal_secret(&world.app, &world.owner, made.0.id).await.unwrap().secret;
             (made.0.id, secret)
         };
         let wanted = NewInvite { email: bellwire_core::text::Email::parse("kim@example.com").unwrap(), role_ids: None };

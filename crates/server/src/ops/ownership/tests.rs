@@ -26,7 +26,11 @@ async fn what_is_offered_is_accepted() {
         let made = offer(app, owner, *ann, id_of(&bob)).await.unwrap();
         assert_eq!((made.from.name.as_str(), made.to.name.as_str()), ("Ann Lee", "Bob"));
         assert_eq!(made.expires_at, app.clock.now().saturating_add(AGE));
-        assert!(world.news().await.is_empty(), "nothing has changed yet");
+        assert_eq!(
+            world.only("ownership_offer.created").await.data,
+            json!({"object": made}),
+            "nothing else has changed yet"
+        );
         assert_eq!(names_of_roles(&world, *ann).await, ["Owner"]);
         assert_eq!(offered_to(app, &bob).await.unwrap().as_ref(), Some(&made));
         assert_eq!(offered_by(app, owner).await.unwrap().as_ref(), Some(&made));
@@ -91,7 +95,10 @@ async fn only_whom_it_was_made_to_answers() {
         decline(app, &bob, made.id).await.unwrap();
         assert_eq!(code(accept(app, &bob, made.id).await), "not_found");
         assert_eq!(offered_by(app, owner).await.unwrap(), None);
-        assert!(world.news().await.is_empty());
+        let seen = world.news().await;
+        let types: Vec<&str> = seen.iter().map(|event| event.event_type.as_str()).collect();
+        assert_eq!(types, ["ownership_offer.created", "ownership_offer.declined"]);
+        assert_eq!((seen[1].data.clone(), &seen[1].actor["name"]), (json!({"object": made}), &json!("Bob")));
     }
 }
 
@@ -179,7 +186,7 @@ async fn accepting_and_withdrawing_at_once_is_one_of_the_two() {
         assert!(accepted.is_ok() != withdrawn.is_ok(), "{accepted:?} {withdrawn:?}");
         let owners = names_of_roles(&world, *ann).await == ["Owner"];
         assert_eq!(owners, withdrawn.is_ok());
-        assert_eq!(world.news().await.len(), if accepted.is_ok() { 4 } else { 0 });
+        assert_eq!(world.news().await.len(), if accepted.is_ok() { 5 } else { 2 });
     }
 }
 
@@ -192,7 +199,10 @@ async fn an_owner_who_takes_over_from_another_gets_nothing_new() {
         accept(app, &second, made.id).await.unwrap();
         let seen = world.news().await;
         let types: Vec<&str> = seen.iter().map(|event| event.event_type.as_str()).collect();
-        assert_eq!(types, ["role.assigned", "role.unassigned", "user.ownership_transferred"]);
-        assert_eq!(seen[2].data.get("previous"), None);
+        assert_eq!(
+            types,
+            ["ownership_offer.created", "role.assigned", "role.unassigned", "user.ownership_transferred"]
+        );
+        assert_eq!(seen[3].data.get("previous"), None);
     }
 }

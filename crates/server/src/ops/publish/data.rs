@@ -9,7 +9,7 @@ const MAX_DEPTH: usize = 64;
 
 /// Why data can't be published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum DataError {
+pub(in crate::ops) enum DataError {
     #[error("must be a JSON object")]
     NotAnObject,
     #[error("must be at most 256 KiB")]
@@ -19,7 +19,7 @@ pub(super) enum DataError {
 }
 
 /// Checks the bounds and takes out the white space between tokens. The JSON itself was checked when it became a [`RawValue`].
-pub(super) fn check(data: &RawValue) -> Result<Box<RawValue>, DataError> {
+pub(in crate::ops) fn check(data: &RawValue) -> Result<Box<RawValue>, DataError> {
     let text = data.get();
     if !text.starts_with('{') {
         return Err(DataError::NotAnObject);

@@ -25,11 +25,11 @@ async fn the_link_works_once_and_only_the_last_one() {
     let (app, _signals, _folder) = app().await;
     let (old, token) = (new_token(&app).await, new_token(&app).await);
     assert!(!is_open(&app, &old).await.unwrap() && is_open(&app, &token).await.unwrap());
-    assert_eq!(code(complete(&app, &old, wanted("ann@example.com")).await), "not_found");
+    assert_eq!(code(complete(&app, &old, wanted("ann@example.com"), None).await), "not_found");
 
     let (a, b) = tokio::join!(
-        complete(&app, &token, wanted("ann@example.com")),
-        complete(&app, &token, wanted("bob@example.com"))
+        complete(&app, &token, wanted("ann@example.com"), None),
+        complete(&app, &token, wanted("bob@example.com"), None)
     );
     assert_eq!([&a, &b].iter().filter(|outcome| outcome.is_ok()).count(), 1, "{a:?} {b:?}");
     let session = a.or(b).unwrap();
@@ -41,7 +41,7 @@ async fn the_link_works_once_and_only_the_last_one() {
 
     assert_eq!(link(&app).await.unwrap(), None);
     assert!(!is_open(&app, &token).await.unwrap());
-    assert_eq!(code(complete(&app, &token, wanted("eve@example.com")).await), "not_found");
+    assert_eq!(code(complete(&app, &token, wanted("eve@example.com"), None).await), "not_found");
 }
 
 #[tokio::test]

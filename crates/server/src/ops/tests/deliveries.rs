@@ -1,6 +1,7 @@
 //! Looking at deliveries and events, and sending them again.
 
 use bellwire_core::{
+    catalogue::ActorType,
     delivery::{Reason, State},
     id::DeliveryId,
 };
@@ -71,11 +72,12 @@ async fn lists_filter_and_page() {
         assert_eq!((&shown["state"], &shown["attempt_count"]), (&"failed".into(), &1.into()));
         assert_eq!(shown["event"]["id"], json(&details.event_id));
 
-        let steps = ops::deliveries::last_day(&world.app, &world.owner, id).await.unwrap();
-        assert_eq!(steps.len(), 24);
-        let last = steps[23];
-        assert_eq!((last.delivered, last.failed, last.pending), (1, 1, 8));
-        assert_eq!(last.latency_ms.map(f64::to_bits), Some(1.5_f64.to_bits()));
+        let day_before = start.saturating_sub(Duration::from_hours(23));
+        let recent = ops::overview::recent(&world.app, &world.owner, id, day_before).await.unwrap();
+        let mut outcomes: Vec<_> = recent.outcomes.iter().map(|it| (it.step, it.state.as_str(), it.count)).collect();
+        outcomes.sort_unstable();
+        assert_eq!(outcomes, [(23, "delivered", 1), (23, "failed", 1), (23, "pending", 8)]);
+        assert_eq!((recent.attempts.len(), recent.cut), (2, false));
     }
 }
 
@@ -162,9 +164,9 @@ async fn the_feed_filters_and_pages() {
         };
         let any = event_views::Wanted::default;
         assert_eq!(find(any()).await, [8, 7, 6, 5, 4, 3, 2, 1]);
-        let of = event_views::Wanted { event_type: Some("license.issued".to_owned()), ..any() };
+        let of = event_views::Wanted { event_types: Some(EventType::LICENSE_ISSUED.into()), ..any() };
         assert_eq!(find(of).await, [3, 2, 1]);
-        let of = event_views::Wanted { actor_type: Some(bellwire_core::catalogue::ActorType::Users), ..any() };
+        let of = event_views::Wanted { event_types: Some(ActorType::Users.types().collect()), ..any() };
         assert_eq!(find(of).await, [8, 7, 6, 5, 4]);
         let by = event_views::Wanted { actor_id: Some("erp_1".to_owned()), ..any() };
         assert_eq!(find(by).await, [8]);

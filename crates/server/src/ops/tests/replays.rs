@@ -163,3 +163,37 @@ async fn a_replay_can_be_ended() {
         assert_eq!(now_is(&world, asked.id).await, (ReplayStatus::Cancelled, 0, 0));
     }
 }
+
+/// `cargo test --release -p bellwire --lib ops::tests::replays -- --ignored --nocapture`
+#[tokio::test]
+#[ignore = "a measurement, by hand"]
+#[expect(clippy::disallowed_methods, reason = "it measures")]
+async fn how_long_a_hundred_thousand_take() {
+    for world in worlds().await {
+        let id = webhook(&world, 1).await;
+        let sql = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 99999) \
+                   INSERT INTO deliveries (id, workspace_id, webhook_id, event_id, event_type, state, due_at, reason, tries, attempts, \
+                   created_at, updated_at) \
+                   SELECT SUBSTR(d.id, 1, 20) || SUBSTR(CAST(10000000000 + n * 10 AS TEXT), 2), workspace_id, webhook_id, event_id, \
+                   event_type, state, due_at, reason, tries, attempts, created_at - n, updated_at FROM deliveries d CROSS JOIN n";
+        execute(&world.app, sql, vec![]).await;
+        let began = std::time::Instant::now();
+        let asked = replay(&world, id, failed()).await.unwrap();
+        let (answered, mut steps) = (began.elapsed(), Vec::new());
+        loop {
+            let step = std::time::Instant::now();
+            if !ops::replays::step(&world.app).await.unwrap() {
+                break;
+            }
+            steps.push(step.elapsed());
+        }
+        steps.sort_unstable();
+        let (half, longest, all) = (steps[steps.len() / 2], steps[steps.len() - 1], began.elapsed());
+        let engine = world.app.db.engine();
+        println!(
+            "{engine}: answered within {answered:?}; {} steps, half within {half:?}, the longest {longest:?}; {all:?} in all",
+            steps.len()
+        );
+        assert_eq!(now_is(&world, asked.id).await, (ReplayStatus::Done, 100_000, 100_000));
+    }
+}

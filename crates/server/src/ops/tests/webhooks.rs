@@ -16,7 +16,7 @@ use crate::{
     },
     ops::{
         self,
-        webhooks::{Missed, WebhookPatch},
+        webhooks::{Missed, NewTest, WebhookPatch},
     },
 };
 
@@ -52,7 +52,7 @@ async fn a_new_webhook_is_active_and_its_secrets_are_sealed() {
         assert!(!shown.to_string().contains("s3cret") && !shown.to_string().contains("whsec"));
         assert!(matches!(&drain(&mut world)[..], [Signal::Changed(id)] if *id == made.id));
 
-        let view = ops::webhooks::secret(&world.app, &world.owner, made.id).await.unwrap();
+        let view = ops::webhooks::reveal_secret(&world.app, &world.owner, made.id).await.unwrap();
         assert_eq!((view.secret.as_str(), view.old_secret_until, view.public_key), (secret.as_str(), None, None));
         let target = target(&world, made.id).await.unwrap();
         assert_eq!((target.rate_limit, target.workspace), (Some(50), world.owner.workspace));
@@ -109,13 +109,14 @@ async fn nobody_reaches_into_another_workspace_or_beyond_their_role() {
             assert_eq!(code(ops::webhooks::delete(app, actor, id).await), expected);
             assert_eq!(code(ops::webhooks::activate(app, actor, id, Missed::Send).await), expected);
             assert_eq!(code(ops::webhooks::deactivate(app, actor, id, why("")).await), expected);
-            assert_eq!(code(ops::webhooks::secret(app, actor, id).await), expected);
+            assert_eq!(code(ops::webhooks::reveal_secret(app, actor, id).await), expected);
             assert_eq!(code(ops::webhooks::rotate_secret(app, actor, id, 0).await), expected);
-            assert_eq!(code(ops::webhooks::test(app, actor, id, None).await), expected);
+            assert_eq!(code(ops::webhooks::test(app, actor, id, NewTest::default()).await), expected);
             assert_eq!(code(ops::webhooks::held_count(app, actor, id).await), expected);
             assert_eq!(code(ops::webhooks::status_changes(app, actor, id, history.clone()).await), expected);
             assert_eq!(code(ops::deliveries::list(app, actor, id, wanted(), request.clone()).await), expected);
-            assert_eq!(code(ops::deliveries::last_day(app, actor, id).await), expected);
+            assert_eq!(code(ops::overview::recent(app, actor, id, world.app.clock.now()).await), expected);
+            assert_eq!(code(ops::deliveries::signed(app, actor, delivery).await), expected);
             assert_eq!(code(ops::deliveries::get(app, actor, delivery).await), expected);
             assert_eq!(code(ops::deliveries::resend(app, actor, delivery).await), expected);
             assert_eq!(code(ops::events::get(app, actor, event).await), expected);
@@ -156,7 +157,7 @@ async fn modifying_changes_what_is_sent_from_then_on() {
         assert_eq!((modified.health, modified.failing_since, modified.failing_attempts), (Health::Unknown, None, 0));
         assert_eq!((modified.headers.as_slice(), modified.rate_limit), (&["x-a".to_owned()][..], Some(5)));
         assert_eq!(modified.description, "for the CRM");
-        let view = ops::webhooks::secret(&world.app, &world.owner, id).await.unwrap();
+        let view = ops::webhooks::reveal_secret(&world.app, &world.owner, id).await.unwrap();
         assert!(view.public_key.unwrap().starts_with("whpk_"));
         assert!(ops::webhooks::open(&world.app, &target(&world, id).await.unwrap()).unwrap().seed.is_some());
 
@@ -168,7 +169,7 @@ async fn modifying_changes_what_is_sent_from_then_on() {
         };
         let modified = ops::webhooks::update(&world.app, &world.owner, id, patch).await.unwrap();
         assert_eq!((modified.headers.len(), modified.rate_limit), (0, None));
-        assert_eq!(ops::webhooks::secret(&world.app, &world.owner, id).await.unwrap().public_key, None);
+        assert_eq!(ops::webhooks::reveal_secret(&world.app, &world.owner, id).await.unwrap().public_key, None);
         let forbidden = WebhookPatch { url: Some("http://192.168.0.1/".parse().unwrap()), ..WebhookPatch::default() };
         assert_eq!(code(ops::webhooks::update(&world.app, &world.owner, id, forbidden).await), "invalid");
     }
@@ -272,7 +273,7 @@ async fn it_is_turned_off_once_and_the_others_are_told() {
         };
         let turn_off = async || -> bool {
             let evidence = Some(evidence.clone());
-            let system = bellwire_core::event::EventActor::system();
+            let system = bellwire_core::event::By::system();
             let done = ops::journal::transact(&world.app, world.owner.workspace, system, false, move |tx| {
                 Box::pin(async move {
                     let message = "All attempts failed for 5 days.";
@@ -290,7 +291,7 @@ async fn it_is_turned_off_once_and_the_others_are_told() {
         let request = PageRequest::new(None, None, db::event_views::BySequence, true).unwrap();
         let events = ops::events::list(&world.app, &world.owner, db::event_views::Wanted::default(), request);
         let events = events.await.unwrap().data;
-        assert_eq!((events.len(), events[0].event_type.as_str()), (1, "webhook.deactivated"));
+        assert_eq!((events.len(), events[0].event_type.as_str()), (3, "webhook.deactivated"), "two were created");
         let data: Json = serde_json::from_str(events[0].data.get()).unwrap();
         let schema = EventType::WEBHOOK_DEACTIVATED.entry().data_schema();
         let required: Vec<_> = schema["properties"]["object"]["required"].as_array().unwrap().iter().collect();
@@ -347,7 +348,7 @@ async fn both_secrets_sign_for_a_while() {
         let (old, old_until) = opened.old_secret.unwrap();
         assert_eq!((old.reveal(), old_until, opened.secret.reveal()), (first, until, rotated.secret));
         world.app.clock.advance(Duration::from_hours(1));
-        let view = ops::webhooks::secret(&world.app, &world.owner, made.id).await.unwrap();
+        let view = ops::webhooks::reveal_secret(&world.app, &world.owner, made.id).await.unwrap();
         assert_eq!(view.old_secret_until, None);
         let at_once = ops::webhooks::rotate_secret(&world.app, &world.owner, made.id, 0).await.unwrap();
         assert_eq!(at_once.old_secret_until, None);
@@ -363,7 +364,8 @@ async fn a_test_goes_to_one_webhook_even_when_it_is_inactive() {
         create(&world, "https://example.com/other", &["*"]).await;
         ops::webhooks::deactivate(&world.app, &world.owner, id, why("")).await.unwrap();
         drain(&mut world);
-        let test = ops::webhooks::test(&world.app, &world.owner, id, Some(EventType::ROLE_CREATED)).await.unwrap();
+        let role = NewTest { event_type: Some(EventType::ROLE_CREATED), data: None };
+        let test = ops::webhooks::test(&world.app, &world.owner, id, role).await.unwrap();
         let signals = drain(&mut world);
         let [Signal::Owed(owed)] = &signals[..] else { panic!("{signals:?}") };
         assert_eq!((owed.len(), owed[0].id, owed[0].reason), (1, test, Reason::Test));
@@ -373,8 +375,17 @@ async fn a_test_goes_to_one_webhook_even_when_it_is_inactive() {
         let delivery = ops::deliveries::get(&world.app, &world.owner, test).await.unwrap();
         assert_eq!((delivery.state, delivery.webhook_id), (State::Pending, id));
         assert_eq!(json(&delivery.event), body, "the page shows what was sent");
-        let default = ops::webhooks::test(&world.app, &world.owner, id, None).await.unwrap();
+        let default = ops::webhooks::test(&world.app, &world.owner, id, NewTest::default()).await.unwrap();
         let delivery = ops::deliveries::get(&world.app, &world.owner, default).await.unwrap();
         assert_eq!(delivery.event_type, "webhook.test");
+        // With data of one's own, within the bounds of any event.
+        let with = async |data: &str| {
+            let data = Some(serde_json::value::RawValue::from_string(data.to_owned()).unwrap());
+            ops::webhooks::test(&world.app, &world.owner, id, NewTest { event_type: None, data }).await
+        };
+        let own = with(r#"{ "a": [1, 2.50] }"#).await.unwrap();
+        let delivery = ops::deliveries::get(&world.app, &world.owner, own).await.unwrap();
+        assert_eq!(delivery.event.data.get(), r#"{"a":[1,2.50]}"#);
+        assert_eq!(code(with("[]").await), "invalid");
     }
 }

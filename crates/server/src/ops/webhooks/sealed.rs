@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use bellwire_core::{
+    catalogue::EventType,
     id::{WebhookId, WorkspaceId},
     permission::Permission,
-    sign::{Secret, SigningSeed},
+    sign::{self, Secret, SigningSeed},
     time::Timestamp,
 };
 use serde::Serialize;
+use serde_json::json;
 
 use super::{CustomHeaders, find, record, tell};
 use crate::{
@@ -133,6 +135,28 @@ pub(super) fn seal_headers(
     Ok(Some(app.key.seal(&app.random, &place(workspace, HEADERS, id), &headers.to_json()?)))
 }
 
+/// Signs `body` for a webhook, with all that signs its requests now. The value of `webhook-signature`.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn sign(
+    app: &App,
+    actor: &Actor,
+    id: WebhookId,
+    message: &str,
+    now: Timestamp,
+    body: &[u8],
+) -> Result<String, Error> {
+    actor.require(Permission::WebhooksManage)?;
+    let (key, workspace, record) = (&app.key, actor.workspace, record(app, actor, id).await?);
+    let secret = open_secret(key, workspace, id, &record.secret_sealed)?;
+    let old = record.old_secret.as_ref().filter(|old| old.until > now);
+    let old = old.map(|old| open_secret(key, workspace, id, &old.sealed)).transpose()?;
+    let seed = seed(key, workspace, id, record.signing_seed_sealed.as_deref())?;
+    let secrets: Vec<&Secret> = std::iter::once(&secret).chain(&old).collect();
+    Ok(sign::header(&secrets, seed.as_ref(), message, now.as_seconds(), body))
+}
+
 fn view(app: &App, workspace: WorkspaceId, record: &db::webhooks::Record) -> Result<SecretView, Error> {
     let now = app.clock.now();
     Ok(SecretView {
@@ -143,13 +167,43 @@ fn view(app: &App, workspace: WorkspaceId, record: &db::webhooks::Record) -> Res
     })
 }
 
-/// The secret that requests to a webhook are signed with.
+/// What may be shown of a webhook's secret without revealing it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretHint {
+    /// Its last four characters.
+    pub ends: String,
+    /// Until when the secret before it signs too; `None` when none does.
+    pub old_secret_until: Option<Timestamp>,
+    /// `whpk_…`; `None` when requests are not signed with a key pair.
+    pub public_key: Option<String>,
+}
+
+/// How the secret of a webhook ends, for those who may see it.
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`]
-pub async fn secret(app: &App, actor: &Actor, id: WebhookId) -> Result<SecretView, Error> {
+pub async fn secret_hint(app: &App, actor: &Actor, id: WebhookId) -> Result<SecretHint, Error> {
     actor.require(Permission::WebhooksManage)?;
-    view(app, actor.workspace, &record(app, actor, id).await?)
+    let view = view(app, actor.workspace, &record(app, actor, id).await?)?;
+    let from = view.secret.len().saturating_sub(4);
+    let ends = view.secret.get(from..).unwrap_or_default().to_owned();
+    Ok(SecretHint { ends, old_secret_until: view.old_secret_until, public_key: view.public_key })
+}
+
+/// The secret that requests to a webhook are signed with. That somebody looked at it is written down.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::NotFound`]
+pub async fn reveal_secret(app: &App, actor: &Actor, id: WebhookId) -> Result<SecretView, Error> {
+    let record = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
+        Box::pin(async move {
+            let record = find(tx, id).await?;
+            tx.record(EventType::WEBHOOK_SECRET_REVEALED, &json!({"object": record.webhook}))?;
+            Ok(record)
+        })
+    })
+    .await?;
+    view(app, actor.workspace, &record)
 }
 
 /// Makes a new secret. For `overlap_seconds` (up to 7 days) the old one signs too, so that receivers can change over.
@@ -161,7 +215,7 @@ pub async fn rotate_secret(app: &App, actor: &Actor, id: WebhookId, overlap_seco
     if overlap > MAX_OVERLAP {
         return Err(Error::invalid("overlap_seconds", format!("must be from 0 to {}", MAX_OVERLAP.as_secs())));
     }
-    let record = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+    let record = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             let record = find(tx, id).await?;
             let secret = new_secret(&tx.app)?;
@@ -169,7 +223,11 @@ pub async fn rotate_secret(app: &App, actor: &Actor, id: WebhookId, overlap_seco
             let until = tx.now.saturating_add(overlap);
             let old = (!overlap.is_zero()).then_some(OldSecret { sealed: record.secret_sealed, until });
             db::webhooks::rotate_secret(tx.conn, id, sealed, old, tx.now).await?;
-            find(tx, id).await
+            let record = find(tx, id).await?;
+            let overlap_until = (!overlap.is_zero()).then_some(until);
+            let data = json!({"object": record.webhook, "overlap_until": overlap_until});
+            tx.record(EventType::WEBHOOK_SECRET_ROTATED, &data)?;
+            Ok(record)
         })
     })
     .await?;

@@ -32,11 +32,12 @@ pub enum Missed {
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`]
 pub async fn activate(app: &App, actor: &Actor, id: WebhookId, missed: Missed) -> Result<WebhookDetails, Error> {
-    let (record, changed) = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+    let (record, changed) = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             db::webhooks::lock_workspace(tx.conn, tx.workspace).await?;
             let record = find(tx, id).await?;
             if record.status == Status::Active {
+                tx.unchanged();
                 return Ok((record, false));
             }
             let (cancel_before, message) = match missed {
@@ -45,7 +46,10 @@ pub async fn activate(app: &App, actor: &Actor, id: WebhookId, missed: Missed) -
             };
             db::webhooks::activate(tx.conn, id, cancel_before, tx.now).await?;
             insert_change(tx, id, Status::Active, manual(tx, message.to_owned())).await?;
-            Ok((find(tx, id).await?, true))
+            let record = find(tx, id).await?;
+            let data = serde_json::json!({"object": record.webhook, "missed": missed});
+            tx.record(EventType::WEBHOOK_ACTIVATED, &data)?;
+            Ok((record, true))
         })
     })
     .await?;
@@ -67,11 +71,14 @@ async fn skip_until(tx: &mut Tx<'_>, id: WebhookId) -> Result<Timestamp, Error> 
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`]
 pub async fn deactivate(app: &App, actor: &Actor, id: WebhookId, reason: Reason) -> Result<WebhookDetails, Error> {
-    let (record, changed) = ops::write(app, actor, Permission::WebhooksManage, move |tx| {
+    let (record, changed) = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             let message = if reason.as_str().is_empty() { "Turned off by hand." } else { reason.as_str() };
             find(tx, id).await?;
             let changed = turn_off(tx, id, StatusCode::Manual, message, None).await?;
+            if !changed {
+                tx.unchanged();
+            }
             Ok((find(tx, id).await?, changed))
         })
     })

@@ -1,9 +1,14 @@
 //! What people do, from the first click to the last.
 
 mod api_keys;
+mod events;
 mod groups;
+mod keyboard;
 mod license;
+mod people;
 mod roles;
+mod settings;
+mod tour;
 mod webhook;
 mod webhooks;
 

@@ -160,7 +160,10 @@ async fn a_removed_user_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_deleted_key_leaves_nothing_behind() {
     for world in worlds().await {
-        let key = world.ask("POST", "/api/v1/api-keys", json!({"name": "Sync"})).await;
+        let roles = world.ask("GET", "/api/v1/roles", Value::Null).await.json();
+        let admin =
+            roles["data"].as_array().unwrap().iter().find(|role| role["name"] == "Admin").unwrap()["id"].clone();
+        let key = world.ask("POST", "/api/v1/api-keys", json!({"name": "Sync", "role_ids": [admin]})).await;
         let (id, secret) = (key.text("/id"), key.text("/secret"));
         let things = entangle(&world, id.parse().unwrap(), "Sync").await;
         let before = last(&world).await;

@@ -48,6 +48,10 @@ async fn a_published_event_is_seen_and_delivered() {
         assert_eq!(event["data"], json!({"object": {"id": "u1"}}));
         assert_eq!(event["timestamp"], "2026-11-22T07:00:00.000000Z");
         assert_eq!(event["actor"]["name"], "Payroll");
+        // Whatever the actor, the feed keeps which key it came with, and no receiver is told.
+        assert_eq!(event["origin"]["via"], "api");
+        assert!(event["origin"]["api_key_id"].as_str().unwrap().starts_with("key_"));
+        assert_eq!(received[0].json().get("origin"), None);
 
         let path = format!("/api/v1/deliveries/{delivery}");
         // While it is being sent, a resend adds nothing.
@@ -83,7 +87,7 @@ async fn a_published_event_is_seen_and_delivered() {
             "type": "user.blocked",
             "timestamp": "2026-11-22T07:00:00.000000Z",
             "workspace_id": "ws_…",
-            "sequence": 6,
+            "sequence": 7,
             "actor": {
               "type": "system",
               "id": null,
@@ -156,6 +160,12 @@ async fn a_published_event_is_seen_and_delivered() {
           "ended_at": "2026-11-23T09:00:00.000000Z"
         }
         "#);
+        let list = world.ask("GET", &format!("/api/v1/webhooks/{webhook}/replays"), Value::Null).await;
+        let path = format!("/api/v1/replays/{}", list.text("/data/0/id"));
+        let one = world.ask("GET", &path, Value::Null).await;
+        assert_eq!(one.json(), list.json()["data"][0]);
+        // It has ended already: nothing changes.
+        assert_eq!(world.ask("POST", &format!("{path}/cancel"), Value::Null).await.body, one.body);
         world.server.stop().await;
     }
 }

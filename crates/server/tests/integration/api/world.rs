@@ -36,12 +36,17 @@ pub(super) struct World {
 
 /// A server on SQLite: for what has nothing to do with the engine.
 pub(super) async fn world() -> World {
-    World::start(None, morning()).await
+    World::start(None, morning(), "127.0.0.0/8").await
+}
+
+/// As [`world`], whose webhooks may lead to public addresses only.
+pub(super) async fn closed_world() -> World {
+    World::start(None, morning(), "").await
 }
 
 /// As [`world`], with a clock that stands still at this time.
 pub(super) async fn world_at(now: Timestamp) -> World {
-    World::start(None, now).await
+    World::start(None, now, "127.0.0.0/8").await
 }
 
 /// A server on each engine that can be had.
@@ -51,9 +56,9 @@ pub(super) async fn worlds() -> Vec<World> {
 
 /// As [`worlds`], with clocks that stand still at this time.
 pub(super) async fn worlds_at(now: Timestamp) -> Vec<World> {
-    let mut worlds = vec![World::start(None, now).await];
+    let mut worlds = vec![World::start(None, now, "127.0.0.0/8").await];
     if env::var_os("BELLWIRE_TEST_POSTGRES_URL").is_some() {
-        worlds.push(World::start(fresh_database().await, now).await);
+        worlds.push(World::start(fresh_database().await, now, "127.0.0.0/8").await);
     }
     worlds
 }
@@ -64,7 +69,7 @@ fn morning() -> Timestamp {
 }
 
 impl World {
-    async fn start(database: Option<FreshDatabase>, now: Timestamp) -> Self {
+    async fn start(database: Option<FreshDatabase>, now: Timestamp, allow: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = format!("sqlite:{}", folder.path().join("bellwire.db").display());
         let config = Config {
@@ -72,7 +77,7 @@ impl World {
             database_url: database.as_ref().map_or(file, |database| database.url().to_owned()),
             public_url: Some("https://bellwire.example.com".to_owned()),
             master_key_file: folder.path().join("bellwire.key"),
-            allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            allow_networks: allow.split_terminator(',').map(|network| network.parse().unwrap()).collect(),
             extra_ca_file: None,
             retry_schedule: "0s,5s".parse().unwrap(),
             deactivate_after: Duration::from_hours(5 * 24),

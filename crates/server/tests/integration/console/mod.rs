@@ -5,11 +5,13 @@
 mod api_keys;
 mod browser;
 mod cookies;
+mod events;
 mod guard;
 mod invites;
 mod license;
 mod live;
 mod ownership;
 mod roles;
+mod settings;
 mod sign_in;
 mod users;

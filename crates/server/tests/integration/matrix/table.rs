@@ -2,8 +2,8 @@
 
 use bellwire_core::permission::Permission::{
     self, ApiKeysManage, ApiKeysView, EventsPublish, EventsView, GroupsManage, GroupsView, InvitesManage,
-    LicenseManage, LicenseView, RolesManage, RolesView, UsageReport, UsersManage, UsersView, WebhooksManage,
-    WebhooksView, WorkspaceOwn,
+    LicenseManage, LicenseView, RolesManage, RolesView, SettingsManage, UsageReport, UsersManage, UsersView,
+    WebhooksManage, WebhooksView, WorkspaceOwn,
 };
 
 /// A route.
@@ -217,14 +217,22 @@ pub(super) const TABLE: &[Row] = &[
     row("GET", "/webhooks/{id}/delete", all(&[WebhooksManage, WebhooksView]), ""),
     row("POST", "/webhooks/{id}/delete", all(&[WebhooksManage]), ""),
     row("GET", "/webhooks/{id}/secret", all(&[WebhooksManage]), ""),
-    row("GET", "/webhooks/{id}/secret/rotate", all(&[WebhooksManage]), ""),
+    row("GET", "/webhooks/{id}/secret/rotate", all(&[WebhooksManage, WebhooksView]), ""),
     row("POST", "/webhooks/{id}/secret/rotate", all(&[WebhooksManage]), "overlap_seconds=86400"),
-    row("GET", "/webhooks/{id}/test", all(&[WebhooksManage]), ""),
+    row("GET", "/webhooks/{id}/test", all(&[WebhooksManage, WebhooksView]), ""),
     row("POST", "/webhooks/{id}/test", all(&[WebhooksManage]), "type=user.blocked"),
-    row("GET", "/webhooks/{id}/replay", all(&[WebhooksManage]), ""),
+    row("GET", "/webhooks/{id}/replay", all(&[WebhooksManage, WebhooksView]), ""),
     row("POST", "/webhooks/{id}/replay", all(&[WebhooksManage]), "since=24h"),
     row("GET", "/deliveries/{id}", all(&[WebhooksView]), ""),
     row("POST", "/deliveries/{id}/resend", all(&[WebhooksManage]), ""),
+    row("GET", "/deliveries/{id}/curl", all(&[WebhooksManage, WebhooksView]), ""),
+    row("GET", "/webhooks/{id}/deliveries.csv", all(&[WebhooksView]), ""),
+    row("GET", "/webhooks/{id}/deliveries.json", all(&[WebhooksView]), ""),
+    row("GET", "/webhooks/{id}/key-pair", all(&[WebhooksManage, WebhooksView]), ""),
+    row("POST", "/webhooks/{id}/key-pair", all(&[WebhooksManage]), "key_pair=true"),
+    row("POST", "/replays/{id}/cancel", all(&[WebhooksManage]), ""),
+    row("GET", "/settings", all(&[SettingsManage]), ""),
+    row("POST", "/settings", all(&[SettingsManage]), "name=Workspace+{n}"),
     row("GET", "/events", all(&[EventsView]), ""),
     row("GET", "/events/{id}", all(&[EventsView]), ""),
 ];

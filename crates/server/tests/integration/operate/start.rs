@@ -50,6 +50,19 @@ async fn a_folder_that_cannot_be_written_is_said() {
     assert!(said.starts_with("the setting --master-key-file (BELLWIRE_MASTER_KEY_FILE): can't make"), "{said}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn what_it_makes_is_its_owners() {
+    use std::os::unix::fs::PermissionsExt;
+    let machine = Machine::new();
+    machine.bootstrap().await;
+    let _server = machine.serve().await;
+    for file in ["bellwire.db", "bellwire.db-wal", "bellwire.key"] {
+        let mode = fs::metadata(machine.path(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_database_is_said() {
     let machine = Machine::new();

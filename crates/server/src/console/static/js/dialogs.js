@@ -31,7 +31,17 @@ const closeDialog = () => {
   // A dialog that was opened by its own URL leaves the page's URL behind.
   if (back && location.pathname === open.dataset.url) history.replaceState(null, "", back);
   (byId(opener) ?? byId("heading"))?.focus({ preventScroll: true });
-  if (missed) refresh();
+  if (missed) refresh(false);
+};
+// A choice in a dialog that another part of it hangs on: the part is fetched anew, the focus stays.
+let replaced = 0; // counts, so that a slow answer never replaces a newer one
+const replacePart = async (select) => {
+  const ours = ++replaced;
+  try {
+    const answer = await get(addressOf(select.form), { "X-Dialog": "1" });
+    const part = parse(await answer.text()).getElementById(select.dataset.replaces);
+    if (part && ours === replaced) byId(part.id)?.replaceWith(document.adoptNode(part));
+  } catch { fail(NO_ANSWER); }
 };
 const openDialog = async (url, from) => {
   try {

@@ -1,7 +1,8 @@
 // Live updates.
 let missed = false; // something changed while a dialog was open
 let soon = 0;
-const refresh = async () => {
+// `holds`: nobody asked for it, so new rows of a list wait until they are wanted.
+const refresh = async (holds = true) => {
   missed = false;
   const ours = fresh;
   try {
@@ -9,10 +10,10 @@ const refresh = async () => {
     if (!answer.ok || answer.redirected) return;
     const page = parse(await answer.text());
     // Nothing may be taken from under the reader's hands.
-    if (dialog() || main().querySelector("input:focus, textarea:focus, select:focus")) missed = true;
+    if (dialog() || main().querySelector("input:not([type=radio], [type=checkbox]):focus, textarea:focus, select:focus")) missed = true;
     // Another page came in between, and may have been made before the change.
-    else if (ours !== fresh) soon = setTimeout(refresh, 300);
-    else if (page.getElementById("main")?.innerHTML !== seen) takeOver(page, location.href);
+    else if (ours !== fresh) soon = setTimeout(refresh, 300, holds);
+    else if (page.getElementById("main")?.innerHTML !== seen) takeOver(page, location.href, { holds });
   } catch { /* the next change tries again */ }
 };
 const listen = () => {

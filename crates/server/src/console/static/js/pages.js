@@ -15,7 +15,7 @@ const place = (element) => {
   const at = inside(home).indexOf(element);
   return () => inside(byId(home?.id))[at] ?? null;
 };
-const takeOver = (page, url, { push = false, focus } = {}) => {
+const takeOver = (page, url, { push = false, focus, holds = false } = {}) => {
   const next = page.getElementById("main");
   if (!next || !page.getElementById("shell") || !byId("shell")) { location.assign(url); return; }
   fresh += 1;
@@ -24,6 +24,8 @@ const takeOver = (page, url, { push = false, focus } = {}) => {
   const again = focus === undefined ? place(active) : () => byId(focus);
   const typed = wanted === "q" && active?.id === "q" ? [active.selectionStart, active.selectionEnd] : null;
   const [x, y] = [scrollX, scrollY];
+  const rows = holds ? rowsOf(heldTable()) : [];
+  const chosen = [...main().querySelectorAll("input[type=radio]:checked")].map((input) => input.id);
   const unfolded = [...main().querySelectorAll("details")].map((details) => details.open);
   const samePath = new URL(url, location.href).pathname === location.pathname;
   if (push && pathOf(url) !== pathOf(location.href)) history.pushState(null, "", url);
@@ -39,6 +41,8 @@ const takeOver = (page, url, { push = false, focus } = {}) => {
   for (const back of byId("user-menu").querySelectorAll("[name=return_to]")) back.value = pathOf(url);
   showToasts(page);
   settle(main());
+  holdBack(rows);
+  for (const id of samePath ? chosen : []) if (byId(id)) byId(id).checked = true;
   scrollTo(x, samePath ? y : 0);
   const folds = main().querySelectorAll("details");
   if (samePath && folds.length === unfolded.length) folds.forEach((details, at) => { details.open = unfolded[at]; });

@@ -1,4 +1,6 @@
 // Forms that are sent in the background.
+// Where a form of GET leads.
+const addressOf = (form) => `${form.action.split("?")[0]}?${new URLSearchParams([...new FormData(form)].filter(([, value]) => value))}`.replace(/\?$/, "");
 const send = async (form, button) => {
   const body = new URLSearchParams(new FormData(form, button ?? undefined));
   button?.setAttribute("aria-busy", "true");
@@ -7,7 +9,7 @@ const send = async (form, button) => {
     const answer = await fetch(form.action, { method: "POST", body, headers: inDialog ? { "X-Dialog": "1" } : {}, credentials: "same-origin" });
     const page = parse(await answer.text());
     // A dialog alone takes the place of the one that was sent: what is wrong with it, or what came of it.
-    const next = inDialog && !answer.redirected && !page.getElementById("main") ? page.querySelector("dialog") : null;
+    const next = inDialog && !page.getElementById("main") ? page.querySelector("dialog") : null;
     if (next) { missed ||= answer.ok; showDialog(document.adoptNode(next)); return; }
     if (!answer.ok && answer.status !== 422) {
       if (page.querySelector("#toasts-alert .toast")) showToasts(page);

@@ -1,6 +1,7 @@
 // Times in the reader's zone. The server writes UTC, which stays in the title.
 const formats = {
   datetime: new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }),
+  clock: new Intl.DateTimeFormat(undefined, { timeStyle: "short" }),
   date: new Intl.DateTimeFormat(undefined, { dateStyle: "medium" }),
 };
 const localise = (root) => {

@@ -10,6 +10,7 @@ document.addEventListener("click", (event) => {
   let it;
   if ((it = on("[data-copy]"))) copy(it);
   else if ((it = on("[data-dismiss]"))) { it.closest(".toast").remove(); byId("heading")?.focus({ preventScroll: true }); }
+  else if ((it = on("#show-new"))) showNew(it);
   else if (!plainClick(event)) return;
   else if (on("dialog [data-close]")) { event.preventDefault(); closeDialog(); }
   else if ((it = on("a[data-dialog]"))) { event.preventDefault(); openDialog(it.href, it); }
@@ -17,7 +18,7 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("submit", (event) => {
   const { target: form, submitter } = event;
-  const url = () => `${form.action.split("?")[0]}?${new URLSearchParams([...new FormData(form)].filter(([, value]) => value))}`.replace(/\?$/, "");
+  const url = () => addressOf(form);
   if (form.matches("form[data-dialog]")) { event.preventDefault(); openDialog(url(), submitter ?? form); }
   else if (form.matches("form[data-swap]")) { event.preventDefault(); visit(url(), { push: true }); }
   else if (form.matches("dialog form, form[data-enhance]")) {
@@ -27,7 +28,8 @@ document.addEventListener("submit", (event) => {
 });
 document.addEventListener("change", (event) => {
   const { target } = event;
-  if (target.matches("form[data-swap] select")) target.form.requestSubmit();
+  if (target.matches("form[data-swap] :is(select, [type=date])")) target.form.requestSubmit();
+  if (target.matches("select[data-replaces]")) replacePart(target);
   const group = target.closest("fieldset:has([data-all])");
   if (!group) return;
   if (target.matches("[data-all]")) {

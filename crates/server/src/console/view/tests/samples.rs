@@ -1,21 +1,20 @@
 //! Sample content for every page and dialog.
 
 use super::super::account::*;
-use super::super::deliveries::*;
-use super::super::health::{Health, Hour};
 use super::super::listing::{Listing, Order};
 use super::super::parts::*;
-use super::super::webhook::{ReplayDialog, RotateDialog, SecretDialog, StatusChange, TestDialog};
 use super::super::webhooks::*;
 use super::super::{Chrome, Dialog, NavItem, Page, Section, Theme, Toast, WorkspaceChoice};
-use super::super::{api_keys, events, groups, invites, license, ownership, roles, users, webhook, webhooks};
+use super::super::{api_keys, events, groups, invites, license, ownership, roles, settings, users, webhooks};
 use askama::Template;
 
 mod api_key_pages;
+mod event_pages;
 mod group_pages;
 mod licenses;
 mod people;
 mod roles_and_ownership;
+mod webhook_pages;
 use people::*;
 use roles_and_ownership::*;
 
@@ -51,17 +50,6 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
     for (name, reason) in reasons() {
         add(name, reason.render());
     }
-    add("webhook", webhook_page().render());
-    let quiet = Health::default();
-    add("webhook-new", webhook::ShowPage { deliveries: vec![], health: quiet, ..webhook_page() }.render());
-    add("dialog-secret", secret_dialog().render());
-    add("dialog-rotate", rotate_dialog().render());
-    add("dialog-test", test_dialog().render());
-    add("dialog-replay", replay_dialog().render());
-    add("delivery", delivery_page().render());
-
-    add("events", events_list().render());
-    add("event", event_page().render());
     add("users", users_list().render());
     let name = || "Ann Lee".to_owned();
     let return_to = || "/users".to_owned();
@@ -132,7 +120,14 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
         invites::DeleteDialog { id: "inv_1".into(), email, return_to: "/invites".into() }.render(),
     );
 
-    for (name, html) in group_pages::samples().into_iter().chain(api_key_pages::samples()).chain(licenses::samples()) {
+    let pages = [
+        webhook_pages::samples(),
+        event_pages::samples(),
+        group_pages::samples(),
+        api_key_pages::samples(),
+        licenses::samples(),
+    ];
+    for (name, html) in pages.into_iter().flatten() {
         add(name, html);
     }
 
@@ -362,192 +357,6 @@ fn reasons() -> Vec<(&'static str, ReasonDialog)> {
         ("reason-still-active", ReasonDialog { reason: active, ..failing.clone() }),
         ("reason-failing", failing),
     ]
-}
-
-fn health() -> Health {
-    let hours = (0..24_u32).map(|hour| Hour {
-        from: at(&format!("2026-11-22T{hour:02}:00:00Z"), &format!("22 Nov 2026, {hour:02}:00")),
-        delivered: if hour < 3 { 0 } else { 120 + (hour * 37) % 190 },
-        failed: if (14..17).contains(&hour) { 30 + hour } else { u32::from(hour == 9) },
-        p50_ms: (hour >= 3).then_some(30 + (hour * 13) % 20),
-        p95_ms: (hour >= 3).then_some(80 + (hour * 29) % 60 + if hour > 13 && hour < 18 { 240 } else { 0 }),
-    });
-    Health { hours: hours.collect(), p50_ms: Some(38), p95_ms: Some(142), newest_only: None }
-}
-
-fn delivery(n: u32, event_type: &str, state: DeliveryState, attempts: u32, answer: &str) -> DeliveryRow {
-    DeliveryRow {
-        id: format!("dlv_{n}"),
-        event_type: event_type.into(),
-        webhook: LongUrl::new(URLS[1]),
-        state,
-        at: today(),
-        attempts,
-        answer: answer.into(),
-        next_attempt: (state == DeliveryState::Pending).then(|| at("2026-11-23T09:05:00Z", "23 Nov 2026, 09:05")),
-    }
-}
-
-fn deliveries() -> Vec<DeliveryRow> {
-    vec![
-        delivery(1, "user.blocked", DeliveryState::Delivered, 1, "200 in 35 ms"),
-        delivery(2, "state_changes.threshold_reached", DeliveryState::Pending, 2, "503 in 1,204 ms"),
-        delivery(3, "invite.created", DeliveryState::Failed, 10, "no answer within 15 s"),
-        delivery(4, "group.member_added", DeliveryState::Held, 0, ""),
-        delivery(5, "role.assigned", DeliveryState::Cancelled, 0, ""),
-    ]
-}
-
-fn webhook_page() -> webhook::ShowPage {
-    let change = |active, by, text: &str| StatusChange { at: today(), active, by, text: text.into() };
-    webhook::ShowPage {
-        page: Page::new("Webhook", Theme::System),
-        chrome: chrome(Some(Section::Webhooks)),
-        id: "wh_01kaq7z3v8f9m2x4".into(),
-        url: LongUrl::new(URLS[1]),
-        description: "Tells the CRM about people".into(),
-        owner: Who::api_key("Terraform"),
-        created_at: today(),
-        updated_at: today(),
-        status: WebhookStatus::Failing,
-        held: 0,
-        actor_types: chips([7, 2, 0, 5, 0, 0]),
-        event_types: vec!["user.joined".into(), "user.blocked".into(), "invite.created".into()],
-        headers: vec![("X-Tenant".into(), "northwind".into())],
-        rate_limit: Some("20 per second".into()),
-        secret_ends: "x9Qd".into(),
-        rotating_until: Some(at("2026-11-24T09:00:00Z", "24 Nov 2026, 09:00")),
-        health: health(),
-        history: vec![
-            change(true, Who::user("Ann Lee"), "Turned on; 1,284 missed events were sent."),
-            change(false, Who::system(), "Every attempt failed for 5 days, so Bellwire turned it off."),
-            change(true, Who::api_key("Terraform"), "Created."),
-        ],
-        list: Listing::new("/webhooks/wh_01", &[], "at", Order::Descending, true),
-        states: choices(&[("", "All states"), ("pending", "Pending"), ("delivered", "Delivered")]),
-        types: choices(&[("", "All event types"), ("user.blocked", "user.blocked")]),
-        times: choices(&[("", "Any time"), ("24h", "Last 24 hours")]),
-        deliveries: deliveries(),
-        pager: Pager { first: 1, last: 5, total: Some(5), ..Pager::default() },
-        can_manage: true,
-    }
-}
-
-fn secret_dialog() -> SecretDialog {
-    SecretDialog {
-        id: "wh_01".into(),
-        secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
-        previous: Some("whsec_C2FVsBQIhrscChlQIMV2b5sSYspob7oD".into()),
-        rotating_until: Some(at("2026-11-24T09:00:00Z", "24 Nov 2026, 09:00")),
-        public_key: Some("whpk_6vJ1Yx9pQm0d3m0hV1mXyqGm9mVw0n2g4Q0l3l5mN0c=".into()),
-        return_to: "/webhooks/wh_01".into(),
-    }
-}
-
-fn rotate_dialog() -> RotateDialog {
-    let overlaps = choices(&[("86400", "24 hours"), ("604800", "7 days"), ("0", "Not at all")]);
-    RotateDialog { id: "wh_01".into(), url: URLS[0].into(), overlaps, return_to: "/webhooks/wh_01".into() }
-}
-
-fn test_dialog() -> TestDialog {
-    let types = choices(&[("webhook.test", "webhook.test"), ("user.blocked", "user.blocked")]);
-    TestDialog { id: "wh_01".into(), url: URLS[0].into(), types, return_to: "/webhooks/wh_01".into() }
-}
-
-fn replay_dialog() -> ReplayDialog {
-    let since = choices(&[("1h", "the last hour"), ("24h", "the last 24 hours")]);
-    ReplayDialog { id: "wh_01".into(), url: URLS[0].into(), since, return_to: "/webhooks/wh_01".into() }
-}
-
-const BODY: &str = r#"{
-  "id": "evt_01kaq7z3v8f9m2x4",
-  "type": "user.blocked",
-  "timestamp": "2026-11-23T09:00:00.000000Z",
-  "workspace_id": "ws_01k9",
-  "sequence": 1042,
-  "actor": { "type": "user", "id": "usr_01k8", "name": "Ann Lee" },
-  "data": {
-    "object": { "id": "usr_01k7", "name": "Bo Chen", "status": "blocked" },
-    "previous": { "status": "active" },
-    "reason": "left the company"
-  }
-}"#;
-
-fn delivery_page() -> DeliveryPage {
-    let attempt = |number, succeeded, outcome: &str, response: &str| Attempt {
-        number,
-        at: today(),
-        duration_ms: 35 + number,
-        succeeded,
-        outcome: outcome.into(),
-        why: if number == 3 { "Resend".into() } else { "Automatic".into() },
-        response: response.into(),
-        cut: number == 2,
-    };
-    DeliveryPage {
-        page: Page::new("Delivery", Theme::System),
-        chrome: chrome(Some(Section::Webhooks)),
-        id: "dlv_01kaq7z3v8f9m2x4".into(),
-        event_id: "evt_01kaq7z3v8f9m2x4".into(),
-        event_type: "user.blocked".into(),
-        sequence: Some(1042),
-        can_see_event: true,
-        webhook_id: "wh_01".into(),
-        webhook_url: LongUrl::new(URLS[1]),
-        state: DeliveryState::Pending,
-        at: today(),
-        next_attempt: Some(at("2026-11-23T09:05:00Z", "23 Nov 2026, 09:05")),
-        request_headers: vec![
-            ("webhook-id".into(), "evt_01kaq7z3v8f9m2x4".into()),
-            ("webhook-timestamp".into(), "1795424400".into()),
-            ("webhook-signature".into(), "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=".into()),
-        ],
-        request_body: BODY.into(),
-        attempts: vec![
-            attempt(3, true, "200 OK", "{\"ok\":true}"),
-            attempt(2, false, "503 Service Unavailable", "<html>upstream is not available</html>"),
-            attempt(1, false, "no answer within 15 s", ""),
-        ],
-        can_manage: true,
-    }
-}
-
-fn event(sequence: u64, event_type: &str, object: &str, actor: Who) -> events::EventRow {
-    let id = format!("evt_{sequence}");
-    events::EventRow { id, sequence, at: today(), event_type: event_type.into(), actor, object: object.into() }
-}
-
-fn event_rows() -> Vec<events::EventRow> {
-    vec![
-        event(1042, "user.blocked", "Bo Chen", Who::user("Ann Lee")),
-        event(1041, "state_changes.threshold_reached", "80 % of 10,000 used", Who::system()),
-        event(1040, "api_key.secret_rotated", "Terraform", Who::api_key("Rotation job")),
-    ]
-}
-
-fn events_list() -> events::ListPage {
-    events::ListPage {
-        page: Page::new("Events", Theme::System),
-        chrome: chrome(Some(Section::Events)),
-        list: Listing::new("/events", &[("actor_type", "users")], "sequence", Order::Descending, true),
-        actor_types: choices(&[("", "All actor types"), ("users", "Users")]),
-        types: choices(&[("", "All event types"), ("user.blocked", "user.blocked")]),
-        rows: event_rows(),
-        pager: Pager { first: 1, last: 3, total: Some(3), ..Pager::default() },
-    }
-}
-
-fn event_page() -> events::ShowPage {
-    let mut rows = event_rows();
-    events::ShowPage {
-        page: Page::new("User blocked", Theme::System),
-        chrome: chrome(Some(Section::Events)),
-        event: rows.remove(0),
-        type_title: "User blocked".into(),
-        body: BODY.into(),
-        related: rows,
-        deliveries: deliveries(),
-    }
 }
 
 /// Key, title, description, and the types with their titles.
