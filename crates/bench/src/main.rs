@@ -6,17 +6,20 @@
 //! own, so that the CPU of each can be told apart. Machines differ and are shared: only the ratios within one run say something.
 //!
 //! What is honest here: the server is the release binary with its ordinary settings (durable commits), requests are real HTTP
-//! over loopback, every delivery is signed, and a delivery counts when the server has *recorded* it as delivered.
+//! over loopback, every delivery is signed, and a delivery counts when the server has *recorded* it as delivered. Latency is
+//! taken from the moment when a request should have been sent, whether or not somebody was free to send it.
 
 mod bare;
 mod connection;
+mod disk;
+mod pace;
 mod pages;
 mod process;
 mod publish;
 mod receiver;
 mod report;
-mod scenario;
-mod usage;
+mod reporting;
+mod scenarios;
 
 use std::path::PathBuf;
 
@@ -34,31 +37,27 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs the scenarios and prints a table
-    Run(scenario::Run),
-    /// The bare client (started by `run`)
+    All(scenarios::All),
+    /// The bare client (started by `all`)
     #[command(hide = true)]
     Bare(bare::Bare),
-    /// The publisher (started by `run`)
+    /// The publisher (started by `all`)
     #[command(hide = true)]
     Publish(publish::Publish),
     /// Opens every list of a large workspace, and prints how long each took
     Pages(pages::Pages),
-    /// Reports use, and prints how many reports a second the server takes
-    Usage(usage::Usage),
-    /// The client of `usage` (started by it)
+    /// The client that reports use (started by `all`)
     #[command(hide = true)]
-    Report(usage::Report),
+    Report(reporting::Report),
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     match Arguments::parse().command {
-        Command::Run(run) => run.run().await,
+        Command::All(all) => all.run().await,
         Command::Bare(bare) => bare.run().await,
         Command::Publish(publish) => publish.run().await,
         Command::Pages(pages) => pages.run().await,
-        Command::Usage(usage) => usage.run().await,
         Command::Report(report) => report.run().await,
     }
 }

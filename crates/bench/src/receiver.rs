@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -27,7 +27,37 @@ pub(crate) struct Receiver {
 #[derive(Default)]
 struct Seen {
     count: AtomicU64,
+    /// Requests that were answered 503.
+    refused: AtomicU64,
+    closed: AtomicBool,
     latencies: Mutex<Vec<Duration>>,
+}
+
+/// Takes connections and answers nothing.
+pub(crate) struct Hanging(SocketAddr);
+
+impl Hanging {
+    /// Starts it on a free port.
+    pub(crate) async fn start() -> Result<Self, Failure> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move { tokio::io::copy(&mut stream, &mut tokio::io::sink()).await });
+            }
+        });
+        Ok(Self(address))
+    }
+
+    /// A URL there.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.0)
+    }
+}
+
+/// An address where nobody listens.
+pub(crate) fn nobody() -> Result<SocketAddr, Failure> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// Microseconds since the epoch: the time that publisher and receiver share.
@@ -62,6 +92,26 @@ impl Receiver {
         self.address.to_string()
     }
 
+    /// A URL there.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.address)
+    }
+
+    /// From now on every request is answered 503 and not counted as received.
+    pub(crate) fn close(&self) {
+        self.seen.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// The end of [`Receiver::close`].
+    pub(crate) fn open(&self) {
+        self.seen.closed.store(false, Ordering::Relaxed);
+    }
+
+    /// How many requests were answered 503.
+    pub(crate) fn refused(&self) -> u64 {
+        self.seen.refused.load(Ordering::Relaxed)
+    }
+
     /// How many requests came so far.
     pub(crate) fn count(&self) -> u64 {
         self.seen.count.load(Ordering::Relaxed)
@@ -92,12 +142,17 @@ impl Receiver {
 async fn answer(seen: Arc<Seen>, request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
     let arrived = micros_now();
     let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let mut response = Response::new(Empty::new());
+    if seen.closed.load(Ordering::Relaxed) {
+        seen.refused.fetch_add(1, Ordering::Relaxed);
+        *response.status_mut() = hyper::StatusCode::SERVICE_UNAVAILABLE;
+        return Ok(response);
+    }
     if let Some(sent) = sent_at(&body) {
         let latency = Duration::from_micros(arrived.saturating_sub(sent));
         seen.latencies.lock().unwrap_or_else(PoisonError::into_inner).push(latency);
     }
     seen.count.fetch_add(1, Ordering::Relaxed);
-    let mut response = Response::new(Empty::new());
     *response.status_mut() = hyper::StatusCode::NO_CONTENT;
     Ok(response)
 }

@@ -4,48 +4,97 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// Deliveries in a time, and what they cost.
-#[derive(Serialize)]
-pub(crate) struct Throughput {
-    name: &'static str,
-    deliveries: u64,
-    seconds: f64,
-    per_second: f64,
-    /// Of the sending process alone, in microseconds.
-    cpu_micros_per_delivery: f64,
+/// What design asks of a figure.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Bar {
+    AtMost(f64),
+    AtLeast(f64),
 }
 
-impl Throughput {
-    pub(crate) fn new(name: &'static str, deliveries: u64, micros: u64, cpu: Duration) -> Self {
-        let seconds = Duration::from_micros(micros).as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-        let count = deliveries as f64;
-        Self {
-            name,
-            deliveries,
-            seconds,
-            per_second: count / seconds,
-            cpu_micros_per_delivery: cpu.as_secs_f64() * 1e6 / count,
+/// How a figure is written.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Unit {
+    PerSecond,
+    /// A part of the bare limit, or of another figure.
+    Share,
+    Times,
+    Micros,
+    Seconds,
+    Mebibytes,
+    Count,
+}
+
+/// One measured figure.
+#[derive(Serialize)]
+pub(crate) struct Figure {
+    scenario: &'static str,
+    what: String,
+    value: f64,
+    unit: Unit,
+    bar: Option<Bar>,
+}
+
+impl Figure {
+    pub(crate) fn new(scenario: &'static str, what: impl Into<String>, value: f64, unit: Unit) -> Self {
+        Self { scenario, what: what.into(), value, unit, bar: None }
+    }
+
+    pub(crate) fn at_most(self, bar: f64) -> Self {
+        Self { bar: Some(Bar::AtMost(bar)), ..self }
+    }
+
+    pub(crate) fn at_least(self, bar: f64) -> Self {
+        Self { bar: Some(Bar::AtLeast(bar)), ..self }
+    }
+
+    /// Whether the bar is met; `None` without one.
+    fn is_met(&self) -> Option<bool> {
+        self.bar.map(|bar| match bar {
+            Bar::AtMost(most) => self.value <= most,
+            Bar::AtLeast(least) => self.value >= least,
+        })
+    }
+}
+
+impl Unit {
+    fn show(self, value: f64) -> String {
+        match self {
+            Self::PerSecond => format!("{value:.0}/s"),
+            Self::Share if value < 0.75 && value > 0.0 => format!("1/{:.1}", 1.0 / value),
+            Self::Share => format!("{:.0} %", value * 100.0),
+            Self::Times => format!("{value:.1} ×"),
+            Self::Micros if value >= 10_000.0 => format!("{:.1} ms", value / 1e3),
+            Self::Micros if value >= 1_000.0 => format!("{:.2} ms", value / 1e3),
+            Self::Micros => format!("{value:.1} µs"),
+            Self::Seconds => format!("{value:.2} s"),
+            Self::Mebibytes => format!("{value:.0} MiB"),
+            Self::Count => format!("{value:.0}"),
         }
     }
 }
 
-/// From the time when an event should have been published to its arrival, in microseconds.
+/// Where it was measured.
 #[derive(Serialize)]
-pub(crate) struct Latency {
-    p50: u128,
-    p99: u128,
-    worst: u128,
+pub(crate) struct Machine {
+    cores: usize,
+    kernel: String,
+    processor: String,
+    load_before: String,
 }
 
-impl Latency {
-    pub(crate) fn of(sorted: &[Duration]) -> Self {
-        let at = |percent: usize| {
-            sorted
-                .get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1)))
-                .map_or(0, Duration::as_micros)
-        };
-        Self { p50: at(50), p99: at(99), worst: at(100) }
+impl Machine {
+    pub(crate) fn here() -> Self {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let processor = read("/proc/cpuinfo");
+        let processor = processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        Self {
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            processor: processor.map_or_else(String::new, |(_, name)| name.to_owned()),
+            load_before: read("/proc/loadavg").split(' ').take(1).collect(),
+        }
     }
 }
 
@@ -53,29 +102,29 @@ impl Latency {
 #[derive(Serialize)]
 pub(crate) struct Report {
     pub(crate) engine: &'static str,
-    pub(crate) bare: Throughput,
-    pub(crate) scenarios: Vec<Throughput>,
-    pub(crate) latency: Latency,
-    pub(crate) idle_memory: u64,
-    pub(crate) busy_memory: u64,
+    pub(crate) machine: Machine,
+    pub(crate) figures: Vec<Figure>,
 }
 
 impl Report {
     pub(crate) fn print(&self) {
-        println!("| {} | deliveries/s | of the bare limit | CPU µs each | × the bare client's |", self.engine);
-        println!("|---|--:|--:|--:|--:|");
-        for row in std::iter::once(&self.bare).chain(&self.scenarios) {
-            println!(
-                "| {} | {:.0} | 1/{:.1} | {:.1} | {:.1} |",
-                row.name,
-                row.per_second,
-                self.bare.per_second / row.per_second,
-                row.cpu_micros_per_delivery,
-                row.cpu_micros_per_delivery / self.bare.cpu_micros_per_delivery
-            );
+        let Machine { cores, kernel, processor, load_before } = &self.machine;
+        println!("{}, {cores} cores ({processor}), Linux {kernel}, load {load_before} before the run\n", self.engine);
+        println!("| scenario | what | measured | bar | |");
+        println!("|---|---|--:|--:|---|");
+        for figure in &self.figures {
+            let bar = figure.bar.map_or_else(String::new, |bar| match bar {
+                Bar::AtMost(most) => format!("≤ {}", figure.unit.show(most)),
+                Bar::AtLeast(least) => format!("≥ {}", figure.unit.show(least)),
+            });
+            let met = figure.is_met().map_or("", |met| if met { "met" } else { "**not met**" });
+            println!("| {} | {} | {} | {bar} | {met} |", figure.scenario, figure.what, figure.unit.show(figure.value));
         }
-        let Latency { p50, p99, worst } = self.latency;
-        println!("\nLatency at 100/s, published to received: p50 {p50} µs, p99 {p99} µs, worst {worst} µs");
-        println!("Resident memory: {} MiB idle, {} MiB after the run", self.idle_memory >> 20, self.busy_memory >> 20);
     }
+}
+
+/// Of sorted times: the one that `percent` of them do not exceed, in microseconds.
+pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> f64 {
+    let index = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e6)
 }

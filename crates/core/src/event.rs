@@ -183,6 +183,10 @@ pub struct Body<'a> {
 impl Body<'_> {
     /// The bytes that are signed and sent.
     pub fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("strings, numbers and JSON that was checked before always serialise")
+        // All fields but these two are short.
+        let mut bytes = Vec::with_capacity(self.actor.get().len() + self.data.get().len() + 320);
+        serde_json::to_writer(&mut bytes, self)
+            .expect("strings, numbers and JSON that was checked before always serialise");
+        bytes
     }
 }

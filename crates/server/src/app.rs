@@ -18,7 +18,12 @@ use crate::{
     crypt::MasterKey,
     db::Db,
     metrics::Metrics,
-    ops::{api_keys::Uses, license::usage::Reporting, publish::Publishing, sign_in::Throttle},
+    ops::{
+        api_keys::{Known, Uses},
+        license::usage::Reporting,
+        publish::Publishing,
+        sign_in::Throttle,
+    },
 };
 
 /// Deliveries that may be in memory at once. What does not fit waits in the database.
@@ -58,6 +63,8 @@ pub struct Parts {
     pub sign_ins: Throttle,
     /// API keys whose use was written down in the last minute.
     pub key_uses: Uses,
+    /// API keys that were looked up a moment ago.
+    pub known_keys: Known,
     /// What is counted.
     pub metrics: Metrics,
     /// To the open pages.
@@ -92,6 +99,7 @@ impl App {
             reporting: Reporting::default(),
             sign_ins: Throttle::default(),
             key_uses: Uses::default(),
+            known_keys: Known::default(),
             metrics: Metrics::default(),
             live: broadcast::Sender::new(LIVE),
             stage: watch::Sender::new(Stage::Serving),

@@ -112,15 +112,33 @@ pub fn token(random: &Randomness) -> String {
     URL_SAFE_NO_PAD.encode(random.bytes::<32>())
 }
 
-/// What is stored of a token: its SHA-256 in hexadecimal. Tokens have 256 random bits, so a fast hash is right, and finding
-/// a row by it leaks nothing of use.
+/// What is known of a token: its SHA-256. Tokens have 256 random bits, so a fast hash is right, and finding a row by it leaks
+/// nothing of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// Hashes a token.
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+
+    /// As it is stored: in hexadecimal.
+    pub fn to_hex(self) -> String {
+        hex(&self.0)
+    }
+}
+
+/// As [`TokenHash`], the way it is stored.
 pub fn token_hash(token: &str) -> String {
-    hex(&Sha256::digest(token.as_bytes()))
+    TokenHash::of(token).to_hex()
 }
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 #[cfg(test)]

@@ -258,7 +258,14 @@ pub(crate) async fn actor(app: &App, workspace: WorkspaceId, principal: Principa
         })
     });
     let (permissions, named) = find.await.unwrap();
-    Some(Actor { workspace, principal, name: named?.name, permissions: permissions?, origin: Origin::console(None) })
+    Some(Actor {
+        workspace,
+        principal,
+        name: named?.name,
+        permissions: permissions?,
+        secret: None,
+        origin: Origin::console(None),
+    })
 }
 
 /// Runs a statement on a reading connection.

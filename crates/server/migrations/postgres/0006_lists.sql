@@ -18,5 +18,3 @@ CREATE INDEX invites_by_status ON invites (workspace_id, status, id, email);
 
 -- The orders of webhooks stay as they are: what an index of PostgreSQL carries must be short, and URLs and descriptions are not.
 CREATE INDEX webhooks_failing_by_created ON webhooks (workspace_id, created_at, id) WHERE health = 'failing' AND status = 'active' AND deleted_at IS NULL;
-
-CREATE INDEX events_by_type ON events (workspace_id, type, sequence);

@@ -26,5 +26,3 @@ CREATE INDEX webhooks_by_created ON webhooks (workspace_id, created_at, id, stat
 CREATE INDEX webhooks_by_status ON webhooks (workspace_id, status, id, actor_types, owner_key, url, description) WHERE deleted_at IS NULL;
 -- Health changes with deliveries: in the indexes above it would be written too often.
 CREATE INDEX webhooks_failing_by_created ON webhooks (workspace_id, created_at, id) WHERE health = 'failing' AND status = 'active' AND deleted_at IS NULL;
-
-CREATE INDEX events_by_type ON events (workspace_id, type, sequence);

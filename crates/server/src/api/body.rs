@@ -66,18 +66,25 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 async fn read(mut body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    let mut bytes = BytesMut::new();
+    // Nearly every body comes in one piece, and is not copied.
+    let (mut whole, mut bytes) = (Bytes::new(), BytesMut::new());
     let mut received = 0_usize;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| ApiError::Incomplete)?.into_data() else { continue };
         received = received.saturating_add(data.len());
-        if received <= limit {
+        if received == data.len() {
+            whole = data;
+        } else if received <= limit {
+            bytes.extend_from_slice(&std::mem::take(&mut whole));
             bytes.extend_from_slice(&data);
         } else if received > DRAIN_LIMIT {
             break;
         }
     }
-    if received > limit { Err(ApiError::TooLarge(limit)) } else { Ok(bytes.freeze()) }
+    if received > limit {
+        return Err(ApiError::TooLarge(limit));
+    }
+    Ok(if bytes.is_empty() { whole } else { bytes.freeze() })
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {

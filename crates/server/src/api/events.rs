@@ -14,7 +14,7 @@ use utoipa_axum::{router::UtoipaMethodRouter, routes};
 use super::{
     ApiResult,
     body::{BATCH_LIMIT, Json},
-    parameters::{Caller, Idempotency, Order, PathId, Query},
+    parameters::{Caller, FrequentCaller, Idempotency, Order, PathId, Query},
 };
 use crate::{
     app::App,
@@ -106,7 +106,7 @@ async fn list(
     responses((status = 202, description = "It is on disk", body = Published)))]
 async fn publish(
     State(app): State<App>,
-    Caller(actor): Caller,
+    FrequentCaller(actor): FrequentCaller,
     Idempotency(key): Idempotency,
     Json(new): Json<NewPublish>,
 ) -> ApiResult<(StatusCode, Answer<Published>)> {
@@ -137,7 +137,7 @@ struct PublishedBatch {
     responses((status = 202, description = "They are on disk", body = PublishedBatch)))]
 async fn publish_batch(
     State(app): State<App>,
-    Caller(actor): Caller,
+    FrequentCaller(actor): FrequentCaller,
     Idempotency(key): Idempotency,
     Json(batch): Json<PublishBatch, BATCH_LIMIT>,
 ) -> ApiResult<(StatusCode, Answer<PublishedBatch>)> {

@@ -14,7 +14,7 @@ use utoipa_axum::{router::UtoipaMethodRouter, routes};
 use super::{
     ApiResult,
     body::{Json, OptionalJson},
-    parameters::{Caller, Idempotency, Order, Query, given},
+    parameters::{Caller, FrequentCaller, Idempotency, Order, Query, given},
     webhooks::Because,
 };
 use crate::{
@@ -214,7 +214,7 @@ struct ReportUsage {
     responses((status = 200, description = "It is on disk", body = Reported)))]
 async fn report(
     State(app): State<App>,
-    Caller(actor): Caller,
+    FrequentCaller(actor): FrequentCaller,
     Idempotency(key): Idempotency,
     Json(new): Json<ReportUsage>,
 ) -> ApiResult<Answer<Reported>> {

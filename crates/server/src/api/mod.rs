@@ -29,7 +29,7 @@ mod users;
 mod webhooks;
 
 use axum::{Router, middleware};
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
+use tower_http::compression::CompressionLayer;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use self::{
@@ -45,10 +45,7 @@ use crate::{
 pub fn router(app: &App) -> Router {
     routes(app)
         .into_router()
-        .layer(middleware::from_fn(layers::time_limit))
-        .layer(CatchPanicLayer::custom(layers::answer_panic))
-        .layer(middleware::from_fn_with_state(app.config.is_https(), layers::security_headers))
-        .layer(TraceLayer::new_for_http())
+        .layer(middleware::from_fn_with_state(app.config.is_https(), layers::around))
         .with_state(app.clone())
 }
 
@@ -56,15 +53,13 @@ pub fn router(app: &App) -> Router {
 fn routes(app: &App) -> Routes<App> {
     let document = openapi::document();
     let documents = docs::routes(&document).merge(openapi::routes(&document));
-    let under_api = Routes::new()
-        .nest("/v1", Routes::described(described()))
-        .merge(documents.map(|router| router.layer(CompressionLayer::new())))
-        .map(|router| {
-            let router = router.fallback(async || ApiError::NoSuchPath);
-            router.method_not_allowed_fallback(async || ApiError::NoSuchMethod)
-        });
+    let with_fallbacks = |router: Router<App>| {
+        router.fallback(async || ApiError::NoSuchPath).method_not_allowed_fallback(async || ApiError::NoSuchMethod)
+    };
     Routes::new()
-        .nest("/api", under_api)
+        // Not one in the other: every level of nesting is another service for each request.
+        .nest("/api/v1", Routes::described(described()).map(with_fallbacks))
+        .nest("/api", documents.map(|router| with_fallbacks(router.layer(CompressionLayer::new()))))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::metrics).with_state((app.clone(), Measured::default())))

@@ -1,6 +1,9 @@
 //! What a request says outside of its body: who asks, the ids in the path, the query, the idempotency key.
 
-use std::{net::SocketAddr, str::FromStr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
 
 use axum::{
     RequestPartsExt,
@@ -29,16 +32,36 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let (scheme, key) = header.and_then(|value| value.split_once(' ')).ok_or(Error::Unauthenticated)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Error::Unauthenticated.into());
-        }
-        let mut actor = ops::api_keys::authenticate(app, key.trim()).await?;
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-        actor.origin.address = app.config.client_ip(peer, &parts.headers);
+        let mut actor = ops::api_keys::authenticate(app, bearer(parts)?).await?;
+        actor.origin.address = address(parts, app);
         Ok(Self(actor))
     }
+}
+
+/// As [`Caller`], for what programs send at a high rate and what is checked again in its transaction: whoever was looked up
+/// a moment ago is not looked up again.
+#[derive(Clone, Debug)]
+pub(super) struct FrequentCaller(pub Actor);
+
+impl FromRequestParts<App> for FrequentCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let mut actor = ops::api_keys::recognise(app, bearer(parts)?).await?;
+        actor.origin.address = address(parts, app);
+        Ok(Self(actor))
+    }
+}
+
+fn address(parts: &Parts, app: &App) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    app.config.client_ip(peer, &parts.headers)
+}
+
+fn bearer(parts: &Parts) -> Result<&str, Error> {
+    let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let (scheme, key) = header.and_then(|value| value.split_once(' ')).ok_or(Error::Unauthenticated)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(key.trim()) } else { Err(Error::Unauthenticated) }
 }
 
 /// A part of a path that names something.

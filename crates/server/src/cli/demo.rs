@@ -172,6 +172,7 @@ fn person(workspace: WorkspaceId, principal: PrincipalId, name: &str, role: Buil
         principal,
         name: name.to_owned(),
         permissions: role.permissions(),
+        secret: None,
         origin: Origin::via(Via::CommandLine),
     }
 }

@@ -8,7 +8,7 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, extract::ConnectInfo, middleware::AddExtension};
 use http::{Request, Response};
 use hyper::{
     body::Incoming,
@@ -25,6 +25,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinHandle,
 };
+use tower::Layer as _;
 
 use super::open;
 use crate::{
@@ -139,7 +140,7 @@ async fn accept(listener: TcpListener, router: Router, app: App) {
         };
         let Some((stream, peer, place)) = accepted else { continue };
         // The console looks at who asks; the API doesn't.
-        let router = router.clone().layer(axum::Extension(axum::extract::ConnectInfo(peer)));
+        let router = axum::Extension(ConnectInfo(peer)).layer(router.clone());
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_WITHIN)
@@ -162,7 +163,7 @@ async fn accept(listener: TcpListener, router: Router, app: App) {
 
 /// Counts every request, whatever answers it.
 fn counted(
-    router: TowerToHyperService<Router>,
+    router: TowerToHyperService<AddExtension<Router, ConnectInfo<SocketAddr>>>,
     app: App,
 ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> {
     service_fn(move |request: Request<Incoming>| {

@@ -206,6 +206,15 @@ pub async fn by_secret(conn: &mut Conn, secret_hash: &str) -> Result<Option<Bear
     }))
 }
 
+/// Whether this is the secret of that key.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn has_secret(conn: &mut Conn, id: ApiKeyId, secret_hash: &str) -> Result<bool, DbError> {
+    let sql = "SELECT id FROM api_keys WHERE id = $1 AND secret_hash = $2";
+    Ok(conn.query_opt(sql, &[id.into(), secret_hash.into()]).await?.is_some())
+}
+
 /// Writes a new API key.
 ///
 /// # Errors

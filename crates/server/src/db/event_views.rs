@@ -121,14 +121,10 @@ pub(super) fn listing(workspace: WorkspaceId, wanted: &Wanted) -> Listing {
     let mut filter = Filter::default();
     filter.and("e.workspace_id = $?", workspace);
     if let Some(event_types) = wanted.event_types {
-        // Names of the catalogue: nothing in them needs quoting. No name is of no event. Of several types the feed is walked: the
-        // index of types would leave them all to be sorted.
+        // Names of the catalogue: nothing in them needs quoting. No name is of no event.
         let names: Vec<String> = event_types.iter().map(|event_type| format!("'{event_type}'")).collect();
-        filter.and_always(&match names.as_slice() {
-            [] => "1 = 0".to_owned(),
-            [one] => format!("e.type = {one}"),
-            several => format!("COALESCE(e.type, '') IN ({})", several.join(", ")),
-        });
+        filter
+            .and_always(&format!("e.type IN ({})", if names.is_empty() { "''".to_owned() } else { names.join(", ") }));
     }
     // Actors and data are stored as compact JSON, and an id has nothing in it that JSON would escape.
     if let Some(id) = wanted.actor_id.as_deref() {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 use tokio::sync::oneshot;
 
 use super::{BoxFuture, Conn, Connections, DbError, Row, Value};
@@ -178,7 +178,7 @@ fn batch(conn: &mut Conn, sql: &str) -> Result<(), DbError> {
 /// Takes what waits, runs it, commits once, answers all; for as long as anybody holds a sender.
 fn write_loop(connection: Connection, queue: &mpsc::Receiver<Box<dyn Write>>, commits: &Commits) {
     let mut conn = Conn::Sqlite(connection);
-    while let Ok(first) = queue.recv() {
+    while let Ok(mut first) = queue.recv() {
         let mut done = Vec::with_capacity(8);
         let begun = batch(&mut conn, "BEGIN IMMEDIATE");
         if let Err(error) = begun {
@@ -187,8 +187,15 @@ fn write_loop(connection: Connection, queue: &mpsc::Receiver<Box<dyn Write>>, co
             first.finish(Err(error.to_string()));
             continue;
         }
-        let mut next = Some(first);
-        while let Some(mut job) = next {
+        // The first needs no savepoint, which would copy every page that it changes: when it fails there is nothing else to keep.
+        if !first.run(&mut conn) {
+            let _ = batch(&mut conn, "ROLLBACK"); // may be rolled back already
+            commits.waiting.add(-1);
+            first.finish(Ok(()));
+            continue;
+        }
+        done.push(first);
+        while let Some(mut job) = if done.len() < GROUP { queue.try_recv().ok() } else { None } {
             let kept = batch(&mut conn, "SAVEPOINT job").is_ok() && job.run(&mut conn);
             let undo = if kept { Ok(()) } else { batch(&mut conn, "ROLLBACK TO job") };
             let released = undo.and_then(|()| batch(&mut conn, "RELEASE job"));
@@ -196,7 +203,6 @@ fn write_loop(connection: Connection, queue: &mpsc::Receiver<Box<dyn Write>>, co
             if released.is_err() {
                 break; // a full disk rolls the whole transaction back; the commit below fails and says so to all
             }
-            next = if done.len() < GROUP { queue.try_recv().ok() } else { None };
         }
         let begun = commits.begin();
         let commit = batch(&mut conn, "COMMIT").map_err(|error| error.to_string());
@@ -242,6 +248,8 @@ pub(super) fn connect(path: &str, read_only: bool) -> Result<Connection, DbError
     if !read_only {
         let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
         connection.execute_batch("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;")?;
+        // A statement keeps its plan whatever is bound to it: planning anew costs more than all the rest of a short statement.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
         if mode != "wal" || synchronous != 2 {
             return Err(DbError::Fault(format!(
@@ -252,12 +260,16 @@ pub(super) fn connect(path: &str, read_only: bool) -> Result<Connection, DbError
     Ok(connection)
 }
 
-/// Binds `$n` to the n-th parameter: SQLite numbers named parameters by their first appearance, not by their name.
-fn bind(statement: &mut rusqlite::Statement<'_>, parameters: &[Value]) -> Result<(), DbError> {
-    for index in 1..=statement.parameter_count() {
-        let number =
-            statement.parameter_name(index).and_then(|name| name.get(1..)).and_then(|n| n.parse::<usize>().ok());
-        let value = number.and_then(|number| parameters.get(number.wrapping_sub(1)));
+/// Which value each parameter of a statement takes: SQLite numbers `$n` by their first appearance, not by their name.
+fn places(statement: &rusqlite::Statement<'_>) -> Vec<usize> {
+    let number = |index| statement.parameter_name(index)?.get(1..)?.parse::<usize>().ok()?.checked_sub(1);
+    (1..=statement.parameter_count()).map(|index| number(index).unwrap_or(usize::MAX)).collect()
+}
+
+/// Binds `$n` to the n-th value.
+fn bind(statement: &mut rusqlite::Statement<'_>, places: &[usize], values: &[Value]) -> Result<(), DbError> {
+    for (index, place) in (1..).zip(places) {
+        let value = values.get(*place);
         let value = value.ok_or_else(|| DbError::Fault("a statement has more parameters than values".to_owned()))?;
         statement.raw_bind_parameter(index, value)?;
     }
@@ -266,7 +278,8 @@ fn bind(statement: &mut rusqlite::Statement<'_>, parameters: &[Value]) -> Result
 
 pub(super) fn query(connection: &Connection, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, DbError> {
     let mut statement = connection.prepare_cached(sql)?;
-    bind(&mut statement, parameters)?;
+    let places = places(&statement);
+    bind(&mut statement, &places, parameters)?;
     let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.raw_query();
     let mut found = Vec::new();
@@ -289,15 +302,16 @@ fn to_value(value: rusqlite::types::ValueRef<'_>) -> Value {
 
 pub(super) fn execute(connection: &Connection, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
     let mut statement = connection.prepare_cached(sql)?;
-    bind(&mut statement, parameters)?;
+    let places = places(&statement);
+    bind(&mut statement, &places, parameters)?;
     Ok(statement.raw_execute()? as u64)
 }
 
 pub(super) fn many(connection: &Connection, sql: &str, rows: &[Vec<Value>]) -> Result<u64, DbError> {
     let mut statement = connection.prepare_cached(sql)?;
-    let mut changed = 0;
+    let (places, mut changed) = (places(&statement), 0);
     for row in rows {
-        bind(&mut statement, row)?;
+        bind(&mut statement, &places, row)?;
         changed += statement.raw_execute()? as u64;
     }
     Ok(changed)

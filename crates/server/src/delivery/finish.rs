@@ -1,7 +1,7 @@
 //! Writes what became of deliveries: attempts, new states, the health of webhooks.
 //!
-//! One task, one transaction at a time. It writes all that has come in while the transaction before was being committed, so that
-//! batches grow with the load and a lone delivery is written at once. A healthy webhook that goes on answering costs an
+//! One task, one transaction at a time, and no more than one in a few milliseconds: it writes all that has come in meanwhile, so
+//! that batches grow with the load and a lone delivery is written at once. A healthy webhook that goes on answering costs an
 //! attempt and a state, nothing else. When the database can't be reached it waits and tries again: the places of what it holds
 //! stay taken, and so nothing piles up behind it.
 //!
@@ -21,7 +21,10 @@ use bellwire_core::{
     time::Timestamp,
 };
 use futures_util::future::join_all;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::{
+    sync::mpsc::UnboundedReceiver,
+    time::{MissedTickBehavior, interval},
+};
 
 use super::{agenda::Agenda, lane::Lane, send::Answer, tick};
 use crate::{
@@ -37,6 +40,8 @@ use crate::{
 
 /// Outcomes in one transaction at the most: bounds how long it keeps others from writing.
 const BATCH: usize = 1_024;
+/// Transactions begin no closer to each other: each costs as much as a dozen outcomes, however few are in it.
+const APART: Duration = Duration::from_millis(5);
 /// How long to wait after the database failed.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Open pages are told of changes no more often.
@@ -65,6 +70,8 @@ pub(super) struct Attempted {
 pub(super) async fn run(app: App, agenda: Arc<Agenda>, mut finished: UnboundedReceiver<Finished>) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut news = News::default();
+    let mut apart = interval(APART);
+    apart.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
@@ -73,6 +80,12 @@ pub(super) async fn run(app: App, agenda: Arc<Agenda>, mut finished: UnboundedRe
                 news.tell(&app);
                 continue;
             }
+        }
+        apart.tick().await;
+        while batch.len() < BATCH
+            && let Ok(more) = finished.try_recv()
+        {
+            batch.push(more);
         }
         write(&app, &agenda, &batch, &mut news).await;
         batch.clear();

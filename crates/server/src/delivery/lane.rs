@@ -5,6 +5,10 @@
 //! once is the lane's *width*: it begins small, grows by one with every answer, and is halved when the receiver
 //! doesn't answer, breaks off or asks for rest.
 //!
+//! A receiver that fails again and again is left alone for some seconds between one attempt and the next, whatever waits for it,
+//! and until it answers, its exchanges count against a share of the workspace's that those who do answer never need: however many
+//! receivers of a workspace are dead or hang, there are places for the others.
+//!
 //! What always holds:
 //! - A delivery in memory holds a place; when places are scarce, a lane keeps only what it can send in a few seconds, and gives
 //!   the leases of the rest back to the database.
@@ -21,7 +25,7 @@ use std::{
 };
 
 use bellwire_core::{
-    delivery::{Outcome, parse_retry_after},
+    delivery::{Outcome, Reason, parse_retry_after},
     id::{WebhookId, WorkspaceId},
     time::Timestamp,
 };
@@ -43,8 +47,14 @@ use crate::{
 pub(super) const MAX_WIDTH: usize = 32;
 /// Exchanges at once with a receiver that is not known yet.
 const FIRST_WIDTH: usize = 2;
-/// Exchanges at once in one workspace.
+/// Exchanges at once in one workspace with receivers that answer.
 const MAX_IN_WORKSPACE: usize = 4_096;
+/// Exchanges at once in one workspace with receivers that failed last, or have not answered yet.
+const MAX_IN_DOUBT: usize = 1_024;
+/// Failures in a row after which a receiver is left alone between attempts.
+const STRIKES: u32 = 8;
+/// For so long: less than the shortest wait of the usual schedule, so that no delivery's own retry is late.
+const REST: Duration = Duration::from_secs(4);
 /// What a lane that answers may hold when places are not scarce: claims fill it up to here.
 const QUEUE: usize = 1_024;
 /// A delivery whose lease ends sooner is not sent any more: an exchange lasts 15 s at the most, and its outcome must be written.
@@ -58,9 +68,22 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) struct Lane {
     pub(super) webhook: WebhookId,
-    in_workspace: Arc<AtomicUsize>,
+    in_workspace: Arc<InWorkspace>,
     healthy_until: AtomicI64,
     state: Mutex<State>,
+}
+
+/// Exchanges of one workspace.
+#[derive(Default)]
+pub(super) struct InWorkspace {
+    answering: AtomicUsize,
+    in_doubt: AtomicUsize,
+}
+
+impl InWorkspace {
+    fn of(&self, in_doubt: bool) -> (&AtomicUsize, usize) {
+        if in_doubt { (&self.in_doubt, MAX_IN_DOUBT) } else { (&self.answering, MAX_IN_WORKSPACE) }
+    }
 }
 
 struct State {
@@ -68,6 +91,12 @@ struct State {
     idle: Vec<Parked>,
     running: usize,
     width: usize,
+    /// Whether the receiver answered last time.
+    answers: bool,
+    /// Failures in a row.
+    strikes: u32,
+    /// After many of them: no attempt before.
+    rests_until: Timestamp,
     target: Known,
     /// Counts changes of the webhook, so that a read that began before one is not believed.
     changes: u64,
@@ -119,12 +148,15 @@ struct Job {
 }
 
 impl Lane {
-    pub(super) fn new(webhook: WebhookId, in_workspace: Arc<AtomicUsize>, now: Timestamp) -> Self {
+    pub(super) fn new(webhook: WebhookId, in_workspace: Arc<InWorkspace>, now: Timestamp) -> Self {
         let state = State {
             queue: VecDeque::new(),
             idle: Vec::new(),
             running: 0,
             width: FIRST_WIDTH,
+            answers: false,
+            strikes: 0,
+            rests_until: now,
             target: Known::Nothing,
             changes: 0,
             loading: false,
@@ -146,6 +178,7 @@ impl Lane {
         let mut state = self.state();
         state.queue.extend(owed);
         state.backlog |= backlog;
+        self.rest(shared, &mut state, shared.app.clock.now());
         self.trim(shared, &mut state);
         self.advance(shared, &mut state);
     }
@@ -166,14 +199,30 @@ impl Lane {
     }
 
     fn hire(self: &Arc<Self>, shared: &Arc<Shared>, state: &mut State) {
-        if self.in_workspace.fetch_add(1, Relaxed) >= MAX_IN_WORKSPACE {
-            self.in_workspace.fetch_sub(1, Relaxed); // the next tick tries again
+        let in_doubt = !state.answers;
+        let (count, most) = self.in_workspace.of(in_doubt);
+        if count.fetch_add(1, Relaxed) >= most {
+            count.fetch_sub(1, Relaxed); // the next tick tries again
             return;
         }
         state.running += 1;
         let (shared, lane) = (Arc::clone(shared), Arc::clone(self));
         // The worker is made inside its task: a runtime that is shutting down drops the task here, under the lock.
-        tokio::spawn(async move { Worker { shared, lane, working: true }.work().await });
+        tokio::spawn(async move { Worker { shared, lane, in_doubt, working: true }.work().await });
+    }
+
+    /// While the receiver is left alone, gives back what would be sent to it by itself.
+    fn rest(&self, shared: &Shared, state: &mut State, now: Timestamp) {
+        if now >= state.rests_until {
+            return;
+        }
+        for owed in std::mem::take(&mut state.queue) {
+            if owed.reason == Reason::Automatic {
+                shared.release(owed, state.rests_until);
+            } else {
+                state.queue.push_back(owed);
+            }
+        }
     }
 
     /// When places are scarce, gives back what this lane can't send soon.
@@ -192,6 +241,11 @@ impl Lane {
     /// Deliveries that this lane would take in from the database. When it is full it asks again by itself.
     pub(super) fn room(&self, shared: &Shared) -> usize {
         let mut state = self.state();
+        let now = shared.app.clock.now();
+        if now < state.rests_until {
+            shared.agenda.note(self.webhook, state.rests_until);
+            return 0;
+        }
         let wish = if state.width < MAX_WIDTH / 4 { state.width * 2 } else { QUEUE };
         let room = wish.min(state.capacity(shared)).saturating_sub(state.queue.len());
         if room == 0 && state.running > 0 {
@@ -250,6 +304,10 @@ impl Lane {
                 shared.release(owed, now);
             }
         }
+        if state.used_at == state.rests_until {
+            // Nothing has been sent yet.
+            state.answers = target.as_ref().is_some_and(|target| target.healthy);
+        }
         state.target = target.map_or(Known::Deleted, Known::Is);
     }
 
@@ -257,7 +315,8 @@ impl Lane {
     fn next(self: &Arc<Self>, shared: &Arc<Shared>, ended: Option<Ended>, mut open: Option<Open>) -> Option<Job> {
         let now = shared.app.clock.now();
         let mut state = self.state();
-        state.note(ended);
+        state.note(ended, now);
+        self.rest(shared, &mut state, now);
         loop {
             if state.running > state.width {
                 break;
@@ -363,20 +422,28 @@ impl State {
         paced.min((4 * self.recent.max(self.ended)).max(self.width.saturating_sub(self.running)))
     }
 
-    fn note(&mut self, ended: Option<Ended>) {
-        match ended {
-            Some(Ended::Answered) => self.width = (self.width + 1).min(MAX_WIDTH),
-            Some(Ended::Strained) => self.width = (self.width / 2).max(1),
-            None => return,
-        }
+    fn note(&mut self, ended: Option<Ended>, now: Timestamp) {
+        let Some(ended) = ended else { return };
         self.ended += 1;
+        self.answers = matches!(ended, Ended::Answered);
+        if self.answers {
+            self.width = (self.width + 1).min(MAX_WIDTH);
+            self.strikes = 0;
+            self.rests_until = self.rests_until.min(now);
+        } else {
+            self.width = (self.width / 2).max(1);
+            self.strikes = self.strikes.saturating_add(1);
+            if self.strikes >= STRIKES {
+                self.rests_until = now.saturating_add(REST);
+            }
+        }
     }
 
     /// Asks for more when there is more and the queue is nearly empty.
     fn refill(&mut self, shared: &Shared, webhook: WebhookId, now: Timestamp) {
         if self.backlog && self.queue.len() <= self.width {
             self.backlog = false;
-            shared.agenda.note(webhook, now);
+            shared.agenda.note(webhook, now.max(self.rests_until));
         }
     }
 }
@@ -384,6 +451,8 @@ impl State {
 struct Worker {
     shared: Arc<Shared>,
     lane: Arc<Lane>,
+    /// What it counts as in its workspace.
+    in_doubt: bool,
     working: bool,
 }
 
@@ -402,12 +471,15 @@ impl Worker {
         if let Some(at) = at
             && at > clock.now()
         {
-            tokio::select! {
-                () = clock.sleep_until(at) => {}
-                () = shared.stopped() => {
-                    shared.release(owed, clock.now());
-                    return (None, open);
+            let stopped = Box::pin(async {
+                tokio::select! {
+                    () = clock.sleep_until(at) => false,
+                    () = shared.stopped() => true,
                 }
+            });
+            if stopped.await {
+                shared.release(owed, clock.now());
+                return (None, open);
             }
             if owed.leased_until < clock.now().saturating_add(LEASE_MARGIN) {
                 shared.agenda.note(self.lane.webhook, owed.leased_until);
@@ -415,10 +487,8 @@ impl Worker {
             }
         }
         let started_at = clock.now();
-        let headers = target.headers(&owed, started_at);
         let connection = open.map(|open| open.connection);
-        let result =
-            send::exchange(&shared.dialer, &shared.limits, &target, connection, headers, owed.body.clone()).await;
+        let result = send::exchange(&shared.dialer, &shared.limits, &target, connection, &owed, started_at).await;
         let ended_at = clock.now();
         let (outcome, answer, open) = match result {
             Ok((answer, connection)) => {
@@ -442,7 +512,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.lane.in_workspace.fetch_sub(1, Relaxed);
+        self.lane.in_workspace.of(self.in_doubt).0.fetch_sub(1, Relaxed);
         if self.working {
             // It panicked or was cut off: what it held is found again when the lease ends.
             self.lane.state().running -= 1;
@@ -457,7 +527,7 @@ pub(super) struct Lanes(Mutex<Registry>);
 #[derive(Default)]
 struct Registry {
     lanes: std::collections::HashMap<WebhookId, Arc<Lane>>,
-    workspaces: std::collections::HashMap<WorkspaceId, Arc<AtomicUsize>>,
+    workspaces: std::collections::HashMap<WorkspaceId, Arc<InWorkspace>>,
 }
 
 impl Lanes {

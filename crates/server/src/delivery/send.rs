@@ -12,7 +12,7 @@ use std::{
     task::Poll,
 };
 
-use bellwire_core::delivery::SendError;
+use bellwire_core::{delivery::SendError, time::Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -28,6 +28,7 @@ use super::{
     dial::{Budget, Dialer, Endless, Failure, Stream, tidy},
     target::Target,
 };
+use crate::app::Owed;
 
 /// How much of an answer's body is read.
 const READ: usize = 64 * 1024;
@@ -63,26 +64,30 @@ pub(super) struct Connection {
     budget: Budget,
 }
 
-/// Sends a request, over `open` when there is one, and returns the connection when it can be used again.
+/// Sends what is owed as of `now`, over `open` when there is one, and returns the connection when it can be used again.
 pub(super) async fn exchange(
     dialer: &Dialer,
     limits: &Limits,
     target: &Target,
     open: Option<Connection>,
-    headers: HeaderMap,
-    body: Bytes,
+    owed: &Owed,
+    now: Timestamp,
 ) -> Result<(Answer, Option<Connection>), Failure> {
     let mut begun = false;
     let exchange = async {
         if let Some(open) = open {
-            match open.send(request(target, headers.clone(), body.clone()), &mut begun).await {
+            match open.send(request(target, owed, now), &mut begun).await {
                 Err(Broken { stale: true, .. }) => {}
                 result => return result.map_err(|broken| Failure::Attempt(explain(&broken.error))),
             }
         }
-        let stream = dialer.dial(&target.url, limits.connect).await?;
-        let open = Connection::on(stream).await.map_err(|error| explain(&error))?;
-        let result = open.send(request(target, headers, body), &mut begun).await;
+        // Boxed, for it is rare and large: a future is moved several times, all of it, before it runs.
+        let open = Box::pin(async {
+            let stream = dialer.dial(&target.url, limits.connect).await?;
+            Connection::on(stream).await.map_err(|error| Failure::Attempt(explain(&error)))
+        });
+        let open = open.await?;
+        let result = open.send(request(target, owed, now), &mut begun).await;
         result.map_err(|broken| Failure::Attempt(explain(&broken.error)))
     };
     let ended = timeout(limits.exchange, exchange).await;
@@ -90,11 +95,11 @@ pub(super) async fn exchange(
     ended.unwrap_or(Err(Failure::Attempt(late(limits.exchange))))
 }
 
-fn request(target: &Target, headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(body));
+fn request(target: &Target, owed: &Owed, now: Timestamp) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(owed.body.clone()));
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = target.path.clone();
-    *request.headers_mut() = headers;
+    *request.headers_mut() = target.headers(owed, now);
     request
 }
 

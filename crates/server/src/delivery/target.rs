@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellwire_core::{
-    delivery::Reason,
+    delivery::{Health, Reason},
     sign::{self, Secret, SigningSeed},
     time::Timestamp,
     webhook_url::WebhookUrl,
@@ -38,6 +38,8 @@ pub(super) struct Target {
     secret: Secret,
     old_secret: Option<(Secret, Timestamp)>,
     seed: Option<SigningSeed>,
+    /// Whether it was answering when it was read.
+    pub(super) healthy: bool,
     active: bool,
     cancel_before: Timestamp,
 }
@@ -65,6 +67,9 @@ impl Target {
         headers.insert(HOST, HeaderValue::from_str(&host).map_err(|error| fault(error.into()))?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        for name in [ID, TIMESTAMP, SIGNATURE] {
+            headers.insert(name, HeaderValue::from_static("")); // each request puts its own there: the copies never grow
+        }
         let uri: Uri = url.as_str().parse().map_err(|error: http::uri::InvalidUri| fault(error.into()))?;
         let path = uri.into_parts().path_and_query.map_or_else(|| Uri::from_static("/"), Uri::from);
         Ok(Self {
@@ -75,6 +80,7 @@ impl Target {
             secret: opened.secret,
             old_secret: opened.old_secret,
             seed: opened.seed,
+            healthy: stored.health == Health::Ok,
             active: stored.status == Status::Active,
             cancel_before: stored.cancel_before,
         })

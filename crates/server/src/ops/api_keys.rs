@@ -4,6 +4,8 @@
 //! repositories recognise it, and what was mistyped or made up is refused without asking the database. It is shown once; stored
 //! is its hash. The form is described in `docs/api-keys.md`, for those who look for leaks.
 
+mod known;
+
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
@@ -18,13 +20,14 @@ use bellwire_core::{
     text::{Name, Reason},
     time::Timestamp,
 };
+pub use known::{Known, recognise};
 use serde_json::json;
 
 use super::{Actor, Tx, authority, change, groups, roles, users::said};
 use crate::{
     app::App,
     clock::Randomness,
-    crypt,
+    crypt::{self, TokenHash},
     db::{
         self,
         api_keys::{ApiKey, ApiKeyFilter, ApiKeySort},
@@ -95,8 +98,9 @@ pub async fn authenticate(app: &App, bearer: &str) -> Result<Actor, Error> {
     if !is_well_formed(bearer) {
         return Err(Error::Unauthenticated);
     }
-    let hash = crypt::token_hash(bearer);
-    let key = app.db.read(move |conn| Box::pin(async move { db::api_keys::by_secret(conn, &hash).await })).await?;
+    let hash = TokenHash::of(bearer);
+    let key =
+        app.db.read(move |conn| Box::pin(async move { db::api_keys::by_secret(conn, &hash.to_hex()).await })).await?;
     let key = key.ok_or(Error::Unauthenticated)?;
     let now = app.clock.now();
     let recent = key.last_used_at.is_some_and(|at| now.since(at) < MINUTE);
@@ -109,6 +113,7 @@ pub async fn authenticate(app: &App, bearer: &str) -> Result<Actor, Error> {
         principal: PrincipalId::ApiKey(key.id),
         name: key.name,
         permissions: key.permissions,
+        secret: Some(hash),
         origin: Origin { api_key_id: Some(key.id), ..Origin::via(Via::Api) },
     })
 }

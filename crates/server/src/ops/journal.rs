@@ -11,7 +11,7 @@ use bellwire_core::{
 };
 use serde::Serialize;
 
-use super::Actor;
+use super::{Actor, group_commit::current};
 use crate::{
     app::{App, Owed, Signal},
     db::{
@@ -118,7 +118,7 @@ where
     let checked = actor.clone();
     transact(app, actor.workspace, actor.by(), true, move |tx| {
         Box::pin(async move {
-            let current = db::principals::permissions(tx.conn, checked.workspace, checked.principal).await?;
+            let current = current(tx.conn, &checked).await?;
             let current = Actor { permissions: current.ok_or(Error::Unauthenticated)?, ..checked };
             if let Some(permission) = permission {
                 current.require(permission)?;
@@ -165,6 +165,7 @@ where
             })
         })
         .await?;
+    app.known_keys.forget();
     app.metrics.events.add(events);
     for signal in signals {
         app.wake.send(signal);

@@ -39,7 +39,7 @@ use bellwire_core::{
 
 pub use journal::{Tx, change};
 
-use crate::error::Error;
+use crate::{crypt::TokenHash, error::Error};
 
 /// Who asks, in which workspace, with which permissions (as of the request's start).
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub struct Actor {
     pub name: String,
     /// What their roles allow.
     pub permissions: Permissions,
+    /// What an API key has shown: it must still be its secret when what it asks for is written.
+    pub secret: Option<TokenHash>,
     /// How they ask.
     pub origin: Origin,
 }

@@ -162,7 +162,7 @@ fn prepare(app: &App, actor: &Actor, new: NewPublish, now: Timestamp) -> Result<
     if new.event_type.entry().actor_type.is_none() {
         return Err(Error::invalid("type", format!("{} is told by Bellwire only", new.event_type)));
     }
-    let data = data::check(&new.data).map_err(|error| Error::invalid("data", error))?;
+    let data = data::check(new.data).map_err(|error| Error::invalid("data", error))?;
     let occurred_at = new.occurred_at.unwrap_or(now);
     if occurred_at > now.saturating_add(MAX_AHEAD) {
         return Err(Error::invalid("occurred_at", "must not be more than an hour ahead"));

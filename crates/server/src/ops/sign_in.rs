@@ -149,7 +149,14 @@ async fn look_up(conn: &mut Conn, token_hash: String, now: Timestamp) -> Result<
 async fn actor(conn: &mut Conn, workspace: WorkspaceId, principal: PrincipalId) -> Result<Option<Actor>, Error> {
     let Some(permissions) = db::principals::permissions(conn, workspace, principal).await? else { return Ok(None) };
     let named = db::principals::named(conn, workspace, principal).await?;
-    Ok(named.map(|named| Actor { workspace, principal, name: named.name, permissions, origin: Origin::console(None) }))
+    Ok(named.map(|named| Actor {
+        workspace,
+        principal,
+        name: named.name,
+        permissions,
+        secret: None,
+        origin: Origin::console(None),
+    }))
 }
 
 /// Opens another workspace in the session.

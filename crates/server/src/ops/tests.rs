@@ -111,6 +111,7 @@ async fn user(app: &App, workspace: WorkspaceId, name: &str, role: BuiltInRole) 
         principal: PrincipalId::User(user),
         name: name.to_owned(),
         permissions: role.permissions(),
+        secret: None,
         origin: Origin::console(None),
     }
 }

@@ -360,7 +360,7 @@ pub async fn test(app: &App, actor: &Actor, id: WebhookId, new: NewTest) -> Resu
         return Err(Error::invalid("type", format!("{event_type} is never sent to webhooks")));
     }
     let data = match new.data {
-        Some(data) => publish::data::check(&data).map_err(|error| Error::invalid("data", error))?,
+        Some(data) => publish::data::check(data).map_err(|error| Error::invalid("data", error))?,
         None => serde_json::value::to_raw_value(&event_type.entry().example_data())?,
     };
     let event = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {

@@ -91,6 +91,7 @@ async fn furnish(app: &App) -> (Actor, String) {
         principal: PrincipalId::User(made.user_id),
         name: "Ann Lee".to_owned(),
         permissions: BuiltInRole::Owner.permissions(),
+        secret: None,
         origin: Origin::via(Via::CommandLine),
     };
     (ann, made.api_key)

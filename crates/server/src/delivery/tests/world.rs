@@ -134,6 +134,7 @@ impl World {
             principal: PrincipalId::ApiKey(app.random.id(app.clock.now())),
             name: "Test".to_owned(),
             permissions: BuiltInRole::Owner.permissions(),
+            secret: None,
             origin: Origin::via(Via::System),
         };
         let world = Self { app, workspace, actor, signals: Some(signals), engine: None, folder };
