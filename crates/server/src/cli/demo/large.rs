@@ -45,11 +45,17 @@ const LAST: [&str; 16] = [
     "Lopez", "Moreau", "Nakamura", "Okafor", "Petrov",
 ];
 
-/// Writes the people, and puts some of them into groups.
+/// Fills a workspace.
 ///
 /// # Errors
 /// When the database fails.
-pub(super) async fn people(app: &App, owner: &Actor) -> Result<(), Error> {
+pub(super) async fn fill(app: &App, owner: &Actor, count: usize) -> Result<(), Error> {
+    people(app, owner).await?;
+    webhooks(app, owner, count).await
+}
+
+/// Writes the people, and puts some of them into groups.
+async fn people(app: &App, owner: &Actor) -> Result<(), Error> {
     let now = app.clock.now();
     let user = |number: usize| NewUser {
         id: app.random.id(now),
@@ -87,10 +93,7 @@ async fn group(app: &App, owner: &Actor, number: usize, members: Vec<PrincipalId
 }
 
 /// Makes the webhooks: each wants what one actor type tells; one of ten is inactive.
-///
-/// # Errors
-/// When the database fails.
-pub(super) async fn webhooks(app: &App, owner: &Actor, count: usize) -> Result<(), Error> {
+async fn webhooks(app: &App, owner: &Actor, count: usize) -> Result<(), Error> {
     let numbers: Vec<usize> = (0..count).collect();
     for some in numbers.chunks(AT_ONCE.1) {
         try_join_all(some.iter().map(|number| webhook(app, owner, *number))).await?;

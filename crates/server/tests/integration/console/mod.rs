@@ -15,3 +15,4 @@ mod roles;
 mod settings;
 mod sign_in;
 mod users;
+mod webhooks;

@@ -28,6 +28,9 @@ const NOT_LINKED: [&str; 8] = [
     "GET /workspaces",
 ];
 
+/// What is no page, or none without a selection that people make on another.
+const NOT_FOLLOWED: [&str; 2] = ["/static/", "/webhooks/selected"];
+
 /// What everybody may do to themselves.
 const OF_ONESELF: [&str; 2] = ["/users/{id}", "/users/{id}/edit"];
 
@@ -105,7 +108,8 @@ async fn look_around(
             found.insert(format!("{method} {}", row.path));
             // Pages of a list in other orders are the same page.
             let page = link.split(['?', '#']).next().unwrap_or_default().to_owned();
-            if method == "GET" && !page.starts_with("/static/") && opened.insert(page.clone()) {
+            if method == "GET" && !NOT_FOLLOWED.iter().any(|path| page.starts_with(path)) && opened.insert(page.clone())
+            {
                 waiting.push(page);
             }
         }

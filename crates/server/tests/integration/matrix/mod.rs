@@ -130,7 +130,11 @@ async fn caller(world: &World, row: &Row, who: &Who) -> Caller {
 }
 
 async fn ask(world: &World, row: &Row, caller: &Caller, things: &Things) -> Answer {
-    world.send(caller, row.method, &things.fill(row.path), things.fill(row.body)).await
+    let (path, body) = (things.fill(row.path), things.fill(row.body));
+    if row.method == "GET" && !body.is_empty() {
+        return world.send(caller, "GET", &format!("{path}?{body}"), String::new()).await;
+    }
+    world.send(caller, row.method, &path, body).await
 }
 
 /// What somebody is answered: `yes`, or why not, as a status of the API.
@@ -172,7 +176,7 @@ async fn stranger(world: &World, row: &Row, wrong: &mut Vec<String>) -> String {
     }
     let Some(id) = things.get("id") else {
         // They may do as they please at home, but not with what is here.
-        let names_others = ["{role}", "{user}", "{owner}"].iter().any(|it| row.body.contains(it));
+        let names_others = ["{role}", "{user}", "{owner}", "{webhook}"].iter().any(|it| row.body.contains(it));
         if (shown == "yes") == names_others {
             wrong.push(format!("{} {}: {shown} for a stranger", row.method, row.path));
         }

@@ -12,7 +12,7 @@ pub(super) struct Row {
     pub(super) method: &'static str,
     pub(super) path: &'static str,
     pub(super) needs: Needs,
-    /// What is sent: JSON to the API, a form to the console. `{user}`, `{owner}`, `{role}` (which allows what the row needs, and no more),
+    /// What is sent: JSON to the API, a form to the console, with GET in the query. `{user}`, `{owner}`, `{webhook}`, `{role}` (which allows what the row needs, and no more),
     /// `{email}` and `{n}` (a number that is new each time) are filled in.
     pub(super) body: &'static str,
 }
@@ -206,6 +206,10 @@ pub(super) const TABLE: &[Row] = &[
     row("POST", "/license/unblock", all(&[LicenseManage]), ""),
     row("GET", "/webhooks", all(&[WebhooksView]), ""),
     row("POST", "/webhooks", all(&[WebhooksManage]), "url=https://a.example.com/&event_types=user.joined"),
+    row("GET", "/webhooks.csv", all(&[WebhooksView]), ""),
+    row("GET", "/webhooks.json", all(&[WebhooksView]), ""),
+    row("GET", "/webhooks/selected", all(&[WebhooksManage, WebhooksView]), "change=delete&ids={webhook}"),
+    row("POST", "/webhooks/selected", all(&[WebhooksManage]), "change=delete&ids={webhook}"),
     row("GET", "/webhooks/new", all(&[WebhooksManage]), ""),
     row("GET", "/webhooks/{id}", all(&[WebhooksView]), ""),
     row("POST", "/webhooks/{id}", all(&[WebhooksManage, WebhooksView]), "url=https://a.example.com/{n}&event_types=user.joined"),

@@ -313,7 +313,11 @@ impl World {
         things = things.with("user", &somebody).with("principal_id", &somebody).with("member", &somebody);
         things = things.with("email", format!("user{}@example.com", self.counter.load(Ordering::Relaxed) - 1));
         let role = if needed.is_empty() { String::new() } else { self.role(needed).await.to_string() };
-        let things = things.with("role", &role);
+        let mut things = things.with("role", &role);
+        if row.body.contains("{webhook}") {
+            let webhook = json!({"url": "https://a.example.com", "event_types": ["user.joined"]});
+            things = things.with("webhook", self.make("webhooks", webhook).await);
+        }
         if !row.path.contains('{') {
             if row.path.starts_with("/api/v1/license") || kind == "license" {
                 let block = row.path.ends_with("/unblock");
