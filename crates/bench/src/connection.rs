@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, StatusCode, client::conn::http1::SendRequest, header::HeaderValue};
+use hyper::{HeaderMap, Request, StatusCode, client::conn::http1::SendRequest, header::HeaderValue};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -32,16 +32,26 @@ impl Connection {
         headers: &[(&'static str, &str)],
         body: Bytes,
     ) -> Result<(StatusCode, Bytes), Failure> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", &self.authority)
-            .header("content-type", "application/json");
+        let (status, _, body) = self.whole(method, path, headers, body).await?;
+        Ok((status, body))
+    }
+
+    /// One exchange, with the headers of the answer. The body is JSON unless a header says otherwise.
+    pub(crate) async fn whole(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: Bytes,
+    ) -> Result<(StatusCode, HeaderMap, Bytes), Failure> {
+        let mut request = Request::builder().method(method).uri(path).header("host", &self.authority);
+        if headers.iter().all(|(name, _)| *name != "content-type") {
+            request = request.header("content-type", "application/json");
+        }
         for (name, value) in headers {
             request = request.header(*name, HeaderValue::from_str(value)?);
         }
-        let answer = self.sender.send_request(request.body(Full::new(body))?).await?;
-        let status = answer.status();
-        Ok((status, answer.into_body().collect().await?.to_bytes()))
+        let (head, body) = self.sender.send_request(request.body(Full::new(body))?).await?.into_parts();
+        Ok((head.status, head.headers, body.collect().await?.to_bytes()))
     }
 }

@@ -13,6 +13,7 @@ mod bare;
 mod connection;
 mod disk;
 mod pace;
+mod pages;
 mod process;
 mod publish;
 mod receiver;
@@ -43,6 +44,8 @@ enum Command {
     /// The publisher (started by `all`)
     #[command(hide = true)]
     Publish(publish::Publish),
+    /// Opens every list of a large workspace, and prints how long each took
+    Pages(pages::Pages),
     /// The client that reports use (started by `all`)
     #[command(hide = true)]
     Report(reporting::Report),
@@ -54,6 +57,7 @@ async fn main() -> Result<(), Failure> {
         Command::All(all) => all.run().await,
         Command::Bare(bare) => bare.run().await,
         Command::Publish(publish) => publish.run().await,
+        Command::Pages(pages) => pages.run().await,
         Command::Report(report) => report.run().await,
     }
 }

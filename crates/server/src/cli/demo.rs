@@ -5,6 +5,7 @@
 //! data: the red dot is there because a receiver said 410. The days before are lived through as well, with a clock that is
 //! moved ([`past`]).
 
+mod large;
 mod past;
 mod receiver;
 
@@ -76,6 +77,19 @@ pub(super) struct Demo {
     /// How long to wait between two events
     #[arg(long, default_value = "700ms", value_parser = humantime::parse_duration)]
     pause: Duration,
+    /// How much there is: a large one has 100,000 users and 1,000 groups, and nothing happens in it by itself
+    #[arg(long, value_enum, default_value_t = Size::Small)]
+    size: Size,
+    /// Webhooks of a large one
+    #[arg(long, default_value_t = 10_000)]
+    webhooks: usize,
+}
+
+/// How much there is.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Size {
+    Small,
+    Large,
 }
 
 /// Serves until the process is told to stop.
@@ -103,11 +117,18 @@ async fn serve_and_play(demo: &Demo, config: Config) -> Result<(), String> {
     let cast = past::live_through(&config, receiver, &trouble).await?;
     trouble.slow.store(true, Ordering::Relaxed);
     let server = serve::start(config, Clock::System, Randomness::from_system()).await?;
+    if demo.size == Size::Large {
+        let filled = large::fill(&server.app, &cast.ann, demo.webhooks).await;
+        filled.map_err(|error| format!("can't fill the demo: {error}"))?;
+    }
     super::print(format_args!("Bellwire serves a demo on {}", server.app.config.public_url()));
     super::print(format_args!("Sign in as {EMAIL} with the password: {PASSWORD}"));
-    let play = tokio::spawn(play(server.app.clone(), cast, demo.pause));
+    super::print(format_args!("API key: {}", cast.key));
+    let play = (demo.size == Size::Small).then(|| tokio::spawn(play(server.app.clone(), cast, demo.pause)));
     told.stop().await;
-    play.abort();
+    if let Some(play) = play {
+        play.abort();
+    }
     server.stop().await;
     Ok(())
 }
@@ -116,6 +137,8 @@ async fn serve_and_play(demo: &Demo, config: Config) -> Result<(), String> {
 struct Cast {
     automation: Actor,
     ann: Actor,
+    /// The secret of the API key `automation`.
+    key: String,
 }
 
 fn name(text: &str) -> Result<Name, Error> {
@@ -148,7 +171,7 @@ async fn seed(app: &App, receiver: SocketAddr) -> Result<Cast, Error> {
     let amount = Amount::new(20_000).map_err(|error| Error::invalid("amount", error))?;
     let note = Reason::parse("Order 4711").map_err(|error| Error::invalid("note", error))?;
     license::credit(app, &ann, NewCredit { amount, source: CreditSource::Purchase, note: Some(note) }, None).await?;
-    Ok(Cast { automation, ann })
+    Ok(Cast { automation, ann, key: made.api_key })
 }
 
 fn person(workspace: WorkspaceId, principal: PrincipalId, name: &str, role: BuiltInRole) -> Actor {

@@ -75,8 +75,8 @@ async fn page(signed: Signed, status: StatusCode, dialog: Option<Dialog>) -> Ans
         search: table.filter("q").map(str::to_owned),
         status: table.filter("status").and_then(|status| status.parse().ok()),
     };
-    let total = api_keys::count(&signed.app, &signed.actor, filter.clone()).await?;
-    let found = api_keys::list(&signed.app, &signed.actor, filter, asked).await?;
+    let found = api_keys::list(&signed.app, &signed.actor, filter.clone(), asked).await?;
+    let total = table.total(&found, api_keys::count(&signed.app, &signed.actor, filter)).await?;
     let view = ListPage {
         page: signed.page("API Keys"),
         chrome: signed.chrome(Section::ApiKeys, "api_keys", dialog),

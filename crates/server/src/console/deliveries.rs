@@ -60,6 +60,7 @@ async fn page(signed: Signed, delivery: DeliveryId, status: StatusCode, dialog: 
         event_id: it.event_id.to_string(),
         event_type: it.event_type.clone(),
         sequence: (!it.event.test).then_some(it.event.sequence.unsigned_abs()),
+        can_see_event: signed.may(Permission::EventsView),
         webhook_id: if url.is_some() { it.webhook_id.to_string() } else { String::new() },
         can_manage: url.is_some() && signed.may(Permission::WebhooksManage),
         webhook_url: LongUrl::new(url.unwrap_or_else(|| words::DELETED.to_owned())),

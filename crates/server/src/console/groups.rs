@@ -72,8 +72,8 @@ async fn page(signed: Signed, status: StatusCode, dialog: Option<Dialog>) -> Ans
     };
     let asked = PageRequest::numbered(table.page, ROWS, sort, table.descending);
     let filter = GroupFilter { search: table.filter("q").map(str::to_owned) };
-    let total = groups::count(&signed.app, &signed.actor, filter.clone()).await?;
-    let found = groups::list(&signed.app, &signed.actor, filter, asked).await?;
+    let found = groups::list(&signed.app, &signed.actor, filter.clone(), asked).await?;
+    let total = table.total(&found, groups::count(&signed.app, &signed.actor, filter)).await?;
     let row = |group: &Group| GroupRow {
         id: group.id.to_string(),
         name: group.name.clone(),

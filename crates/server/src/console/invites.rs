@@ -64,8 +64,8 @@ async fn page(signed: Signed, status: StatusCode, dialog: Option<Dialog>) -> Ans
         search: table.filter("q").map(str::to_owned),
         status: table.filter("status").and_then(|status| status.parse().ok()),
     };
-    let total = invites::count(&signed.app, &signed.actor, filter.clone()).await?;
-    let found = invites::list(&signed.app, &signed.actor, filter, asked).await?;
+    let found = invites::list(&signed.app, &signed.actor, filter.clone(), asked).await?;
+    let total = table.total(&found, invites::count(&signed.app, &signed.actor, filter)).await?;
     let words = [("pending", "Pending"), ("accepted", "Accepted"), ("expired", "Expired"), ("deleted", "Deleted")];
     let mut rows = Vec::with_capacity(found.data.len());
     for invite in &found.data {
@@ -112,7 +112,7 @@ async fn row(signed: &Signed, invite: &Invite) -> Result<InviteRow, Error> {
 
 /// The roles that the form offers: nobody can give what they don't have.
 async fn role_choices(signed: &Signed, chosen: impl Fn(&Role) -> bool) -> Result<Vec<Choice>, Error> {
-    let roles = roles::list(&signed.app, &signed.actor).await?;
+    let roles = roles::offered(&signed.app, &signed.actor).await?;
     let may_give = |role: &&Role| signed.actor.permissions.covers(role.permissions);
     Ok(roles.iter().filter(may_give).map(|role| Choice::new(role.id.to_string(), &role.name, chosen(role))).collect())
 }

@@ -8,6 +8,11 @@ use super::{
     },
 };
 
+use crate::{
+    db::page::{COUNTED, Page},
+    error::Error,
+};
+
 /// Rows of a page.
 pub(super) const ROWS: u32 = 50;
 /// The last page that can be asked for: deeper ones are found by searching.
@@ -60,6 +65,23 @@ impl Table {
         (self.page - 1) * u64::from(ROWS)
     }
 
+    /// How many rows there are on all pages: known without counting when this is the last one.
+    ///
+    /// # Errors
+    /// What `count` returns.
+    pub(super) async fn total<T>(
+        &self,
+        found: &Page<T>,
+        count: impl Future<Output = Result<u64, Error>>,
+    ) -> Result<u64, Error> {
+        match found.data.len() {
+            rows if found.next.is_none() && (rows > 0 || self.page == 1) => {
+                Ok(self.offset() + u64::try_from(rows).unwrap_or(0))
+            }
+            _ => count.await,
+        }
+    }
+
     /// The words and buttons below a table that shows `rows` of `total`.
     pub(super) fn pager(&self, rows: usize, total: u64) -> Pager {
         let before = self.offset();
@@ -70,7 +92,7 @@ impl Table {
             last: if rows == 0 { 0 } else { last },
             total: Some(total),
             previous: (self.page > 1).then(|| if self.page == 2 { self.list.here() } else { page(self.page - 1) }),
-            next: (rows > 0 && last < total).then(|| page(self.page + 1)),
+            next: (rows > 0 && (last < total || total > COUNTED && rows == ROWS as usize)).then(|| page(self.page + 1)),
         }
     }
 }

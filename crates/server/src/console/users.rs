@@ -69,8 +69,8 @@ pub(super) async fn page(signed: Signed, status: StatusCode, dialog: Option<Dial
         status: table.filter("status").and_then(|status| status.parse().ok()),
         role: table.filter("role").and_then(|id| id.parse().ok()),
     };
-    let total = users::count(&signed.app, &signed.actor, filter.clone()).await?;
-    let found = users::list(&signed.app, &signed.actor, filter, asked).await?;
+    let found = users::list(&signed.app, &signed.actor, filter.clone(), asked).await?;
+    let total = table.total(&found, users::count(&signed.app, &signed.actor, filter)).await?;
     let roles =
         if signed.may(Permission::RolesView) { roles::list(&signed.app, &signed.actor).await? } else { Vec::new() };
     let roles: Vec<(String, &str)> = roles.iter().map(|role| (role.id.to_string(), role.name.as_str())).collect();

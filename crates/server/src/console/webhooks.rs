@@ -118,8 +118,9 @@ async fn page(signed: Signed, status: StatusCode, dialog: Option<Dialog>) -> Ans
     let (found, total) = match wanted(&table) {
         Some(wanted) => {
             let request = PageRequest::numbered(table.page, ROWS, sort, table.descending);
-            let total = webhooks::count(app, actor, wanted.clone()).await?;
-            (webhooks::list(app, actor, wanted, request).await?.data, total)
+            let found = webhooks::list(app, actor, wanted.clone(), request).await?;
+            let total = table.total(&found, webhooks::count(app, actor, wanted)).await?;
+            (found.data, total)
         }
         None => {
             actor.require(Permission::WebhooksView)?;

@@ -155,7 +155,7 @@ pub async fn count(conn: &mut Conn, workspace: WorkspaceId, wanted: &ApiKeyFilte
     page::count(conn, &listing(workspace, wanted)).await
 }
 
-fn listing(workspace: WorkspaceId, wanted: &ApiKeyFilter) -> Listing {
+pub(super) fn listing(workspace: WorkspaceId, wanted: &ApiKeyFilter) -> Listing {
     let mut filter = Filter::default();
     filter.and("k.workspace_id = $?", workspace);
     if let Some(status) = wanted.status {

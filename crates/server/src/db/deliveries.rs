@@ -171,8 +171,11 @@ pub async fn list(
     wanted: &Wanted,
     request: &PageRequest<ByTime>,
 ) -> Result<Page<Delivery>, DbError> {
-    let listing = Listing { columns: columns(), from: FROM, filter: filter(webhook, wanted) };
-    page::list(conn, listing, request, |row| Ok(read(row)?.delivery)).await
+    page::list(conn, listing(webhook, wanted), request, |row| Ok(read(row)?.delivery)).await
+}
+
+pub(super) fn listing(webhook: WebhookId, wanted: &Wanted) -> Listing {
+    Listing { columns: columns(), from: FROM, filter: filter(webhook, wanted) }
 }
 
 fn filter(webhook: WebhookId, wanted: &Wanted) -> Filter {

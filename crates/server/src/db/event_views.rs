@@ -114,6 +114,10 @@ pub async fn list(
     wanted: &Wanted,
     request: &PageRequest<BySequence>,
 ) -> Result<Page<EventView>, DbError> {
+    page::list(conn, listing(workspace, wanted), request, read).await
+}
+
+pub(super) fn listing(workspace: WorkspaceId, wanted: &Wanted) -> Listing {
     let mut filter = Filter::default();
     filter.and("e.workspace_id = $?", workspace);
     if let Some(event_types) = wanted.event_types {
@@ -151,8 +155,7 @@ pub async fn list(
     if let Some(until) = wanted.until {
         filter.and("e.created_at < $?", until);
     }
-    let listing = Listing { columns: COLUMNS.to_owned(), from: "events e", filter };
-    page::list(conn, listing, request, read).await
+    Listing { columns: COLUMNS.to_owned(), from: "events e", filter }
 }
 
 /// As [`page::containing`], with the case as it is.

@@ -51,13 +51,13 @@ pub async fn users(
 ) -> Result<Page<Candidate>, DbError> {
     let mut filter = Filter::default();
     filter.and("m.workspace_id = $?", workspace);
-    filter.and_always("m.status = 'active'");
+    filter.and_walking("m.status", "active");
     if let Some(group) = outside {
         let is_in = "SELECT 1 FROM group_members x WHERE x.group_id = $? AND x.principal_id = m.user_id";
         filter.and(&format!("NOT EXISTS ({is_in})"), group);
     }
     if let Some(text) = search {
-        filter.and("m.name_key LIKE $? ESCAPE '\\' OR u.email LIKE $? ESCAPE '\\'", page::containing(text));
+        filter.and("m.name_key LIKE $? ESCAPE '\\' OR m.email LIKE $? ESCAPE '\\'", page::containing(text));
     }
     let from = "memberships m JOIN users u ON u.id = m.user_id";
     let request = PageRequest::numbered(1, limit, UserSort::Name, false);

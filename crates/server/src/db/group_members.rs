@@ -125,7 +125,7 @@ pub async fn count(
     page::count(conn, &listing(workspace, group, wanted)).await
 }
 
-fn listing(workspace: WorkspaceId, group: GroupId, wanted: &GroupMemberFilter) -> Listing {
+pub(super) fn listing(workspace: WorkspaceId, group: GroupId, wanted: &GroupMemberFilter) -> Listing {
     let mut filter = Filter::default();
     filter.and("x.group_id = $?", group);
     filter.and("x.workspace_id = $?", workspace);

@@ -122,7 +122,7 @@ pub async fn count(conn: &mut Conn, workspace: WorkspaceId, wanted: &GroupFilter
     page::count(conn, &listing(workspace, wanted)).await
 }
 
-fn listing(workspace: WorkspaceId, wanted: &GroupFilter) -> Listing {
+pub(super) fn listing(workspace: WorkspaceId, wanted: &GroupFilter) -> Listing {
     let mut filter = Filter::default();
     filter.and("g.workspace_id = $?", workspace);
     if let Some(text) = &wanted.search {

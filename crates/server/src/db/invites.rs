@@ -175,11 +175,11 @@ pub async fn count(conn: &mut Conn, workspace: WorkspaceId, wanted: &InviteFilte
     page::count(conn, &listing(workspace, wanted)).await
 }
 
-fn listing(workspace: WorkspaceId, wanted: &InviteFilter) -> Listing {
+pub(super) fn listing(workspace: WorkspaceId, wanted: &InviteFilter) -> Listing {
     let mut filter = Filter::default();
     filter.and("i.workspace_id = $?", workspace);
     if let Some(status) = wanted.status {
-        filter.and("i.status = $?", status.as_str());
+        filter.and_walking("i.status", status.as_str());
     }
     if let Some(text) = &wanted.search {
         filter.and("i.email LIKE $? ESCAPE '\\' OR i.id LIKE $? ESCAPE '\\'", page::containing(text));

@@ -108,7 +108,7 @@ pub async fn count(conn: &mut Conn, workspace: WorkspaceId) -> Result<u64, DbErr
     page::count(conn, &listing(workspace)).await
 }
 
-fn listing(workspace: WorkspaceId) -> Listing {
+pub(super) fn listing(workspace: WorkspaceId) -> Listing {
     let mut filter = Filter::default();
     filter.and("c.workspace_id = $?", workspace);
     Listing {

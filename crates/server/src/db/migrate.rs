@@ -25,6 +25,7 @@ const MIGRATIONS: &[Migration] = &migrations![
     "0003_ownership_offers",
     "0004_license",
     "0005_event_origins",
+    "0006_lists",
     "0007_without_rowid",
     "0008_engine",
     "0009_replays",

@@ -14,6 +14,7 @@
 pub mod api_keys;
 pub mod attempts;
 pub mod backlog;
+pub mod bulk;
 pub mod clock;
 pub mod copy;
 pub mod deliveries;

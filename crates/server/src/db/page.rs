@@ -163,6 +163,12 @@ impl Filter {
         self.and_always(&condition.replace("$?", &number));
     }
 
+    /// Adds the condition that a column has this value, so that the index of the list's order is walked all the same: an index of
+    /// the column would find the rows faster, and leave them all to be sorted.
+    pub fn and_walking(&mut self, column: &str, value: impl Into<Value>) {
+        self.and(&format!("COALESCE({column}, '') = $?"), value);
+    }
+
     /// Adds a condition without a value.
     pub fn and_always(&mut self, condition: &str) {
         let and = if self.sql.is_empty() { "" } else { " AND " };
@@ -191,6 +197,24 @@ pub async fn list<T, S: Sort>(
     request: &PageRequest<S>,
     read: impl Fn(&Row) -> Result<T, DbError> + Send,
 ) -> Result<Page<T>, DbError> {
+    let (sql, values) = statement(listing, request);
+    let rows = conn.query(&sql, &values).await?;
+    let shown = &rows[..rows.len().min(request.limit as usize)];
+    let next = match shown.last() {
+        Some(last) if rows.len() > shown.len() => {
+            let key = match last.get::<i64>("page_key") {
+                Ok(number) => Key::Int(number),
+                Err(_) => Key::Text(last.get("page_key")?),
+            };
+            Some(Cursor::write(request.sort, request.descending, &key, &last.get::<String>("page_id")?)?)
+        }
+        _ => None,
+    };
+    Ok(Page { data: shown.iter().map(read).collect::<Result<_, _>>()?, next })
+}
+
+/// The statement that reads a page, and one row more.
+pub(super) fn statement<S: Sort>(listing: Listing, request: &PageRequest<S>) -> (String, Vec<Value>) {
     let (key, id) = (request.sort.column(), request.sort.id());
     let (order, beyond) = if request.descending { ("DESC", "<") } else { ("ASC", ">") };
     let Listing { columns, from, mut filter } = listing;
@@ -218,29 +242,24 @@ pub async fn list<T, S: Sort>(
         filter.sql,
         filter.values.len(),
     );
-    let rows = conn.query(&sql, &filter.values).await?;
-    let shown = &rows[..rows.len().min(request.limit as usize)];
-    let next = match shown.last() {
-        Some(last) if rows.len() > shown.len() => {
-            let key = match last.get::<i64>("page_key") {
-                Ok(number) => Key::Int(number),
-                Err(_) => Key::Text(last.get("page_key")?),
-            };
-            Some(Cursor::write(request.sort, request.descending, &key, &last.get::<String>("page_id")?)?)
-        }
-        _ => None,
-    };
-    Ok(Page { data: shown.iter().map(read).collect::<Result<_, _>>()?, next })
+    (sql, filter.values)
 }
 
-/// How many rows a list has on all its pages.
+/// Rows that are counted at the most: nobody is helped by more, and counting takes longer the more there are.
+pub const COUNTED: u64 = 10_000;
+
+/// How many rows a list has on all its pages. When there are more than [`COUNTED`], it is some number above.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn count(conn: &mut Conn, listing: &Listing) -> Result<u64, DbError> {
-    let sql = format!("SELECT COUNT(*) AS total FROM {} WHERE {}", listing.from, listing.filter.sql);
-    let total: i64 = conn.query_one(&sql, &listing.filter.values).await?.get("total")?;
+    let total: i64 = conn.query_one(&count_statement(listing), &listing.filter.values).await?.get("total")?;
     Ok(total.unsigned_abs())
+}
+
+pub(super) fn count_statement(listing: &Listing) -> String {
+    let (from, conditions, most) = (listing.from, &listing.filter.sql, COUNTED + 1);
+    format!("SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM {from} WHERE {conditions} LIMIT {most}) AS counted")
 }
 
 /// How many rows a filter finds; counts no further than `limit`.

@@ -82,7 +82,7 @@ impl Sort for UserSort {
     fn column(self) -> &'static str {
         match self {
             Self::Name => "m.name_key",
-            Self::Email => "u.email",
+            Self::Email => "m.email",
             Self::JoinedAt => "m.joined_at",
             Self::Status => "m.status",
         }
@@ -109,13 +109,13 @@ pub struct UserFilter {
 }
 
 const COLUMNS: &str = concat!(
-    "u.id AS id, u.email AS email, m.name AS name, m.status AS status, m.status_reason AS status_reason, \
+    "m.user_id AS id, m.email AS email, m.name AS name, m.status AS status, m.status_reason AS status_reason, \
      m.joined_at AS joined_at, m.updated_at AS updated_at, ",
     roles_of!("m.workspace_id", "m.user_id"),
     ", ",
     groups_of!("m.workspace_id", "m.user_id")
 );
-const FROM: &str = "memberships m JOIN users u ON u.id = m.user_id";
+const FROM: &str = "memberships m";
 
 fn read(row: &Row) -> Result<User, DbError> {
     Ok(User {
@@ -152,11 +152,11 @@ pub async fn count(conn: &mut Conn, workspace: WorkspaceId, wanted: &UserFilter)
     page::count(conn, &listing(workspace, wanted)).await
 }
 
-fn listing(workspace: WorkspaceId, wanted: &UserFilter) -> Listing {
+pub(super) fn listing(workspace: WorkspaceId, wanted: &UserFilter) -> Listing {
     let mut filter = Filter::default();
     filter.and("m.workspace_id = $?", workspace);
     if let Some(status) = wanted.status {
-        filter.and("m.status = $?", status.as_str());
+        filter.and_walking("m.status", status.as_str());
     }
     if let Some(role) = wanted.role {
         filter.and("EXISTS (SELECT 1 FROM role_members y WHERE y.role_id = $? AND y.principal_id = m.user_id)", role);
@@ -164,7 +164,7 @@ fn listing(workspace: WorkspaceId, wanted: &UserFilter) -> Listing {
     if let Some(text) = &wanted.search {
         let pattern = page::containing(text);
         filter.and(
-            "m.name_key LIKE $? ESCAPE '\\' OR u.email LIKE $? ESCAPE '\\' OR m.user_id LIKE $? ESCAPE '\\'",
+            "m.name_key LIKE $? ESCAPE '\\' OR m.email LIKE $? ESCAPE '\\' OR m.user_id LIKE $? ESCAPE '\\'",
             pattern,
         );
     }
@@ -253,8 +253,8 @@ pub async fn insert_membership(
     name: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    let sql = "INSERT INTO memberships (workspace_id, user_id, name, name_key, status, joined_at, updated_at) \
-               VALUES ($1, $2, $3, $4, 'active', $5, $5)";
+    let sql = "INSERT INTO memberships (workspace_id, user_id, name, name_key, email, status, joined_at, updated_at) \
+               SELECT $1, u.id, $3, $4, u.email, 'active', $5, $5 FROM users u WHERE u.id = $2";
     conn.execute(sql, &[workspace.into(), id.into(), name.into(), name.to_lowercase().into(), now.into()]).await?;
     Ok(())
 }

@@ -267,13 +267,13 @@ fn optional_json<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> Res
     row.get::<Option<String>>(column)?.map(|_| row.json(column)).transpose()
 }
 
-fn listing(workspace: WorkspaceId, wanted: &Wanted) -> Listing {
+pub(super) fn listing(workspace: WorkspaceId, wanted: &Wanted) -> Listing {
     let mut filter = Filter::default();
     filter.and("w.workspace_id = $?", workspace);
     filter.and_always("w.deleted_at IS NULL");
     match wanted.status {
-        Some(StatusFilter::Active) => filter.and_always("w.status = 'active'"),
-        Some(StatusFilter::Inactive) => filter.and_always("w.status = 'inactive'"),
+        Some(StatusFilter::Active) => filter.and_walking("w.status", "active"),
+        Some(StatusFilter::Inactive) => filter.and_walking("w.status", "inactive"),
         Some(StatusFilter::Failing) => filter.and_always("w.status = 'active' AND w.health = 'failing'"),
         None => {}
     }

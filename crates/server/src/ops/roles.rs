@@ -101,6 +101,24 @@ pub async fn list(app: &App, actor: &Actor) -> Result<Vec<Role>, Error> {
     app.db.read(move |conn| Box::pin(async move { Ok(db::roles::list(conn, workspace).await?) })).await
 }
 
+/// The roles that a form offers to whoever gives them with an invite or a new API key: all of them to those who see roles, to the
+/// others those that allow no more than they may do themselves.
+///
+/// # Errors
+/// [`Error::Forbidden`]
+pub async fn offered(app: &App, actor: &Actor) -> Result<Vec<Role>, Error> {
+    let held = actor.permissions;
+    if held.allow(Permission::RolesView) {
+        return list(app, actor).await;
+    }
+    if !held.allow(Permission::ApiKeysManage) {
+        actor.require(Permission::InvitesManage)?;
+    }
+    let workspace = actor.workspace;
+    let all = app.db.read(move |conn| Box::pin(async move { db::roles::list(conn, workspace).await })).await?;
+    Ok(all.into_iter().filter(|role| held.covers(role.permissions)).collect())
+}
+
 /// One role.
 ///
 /// # Errors

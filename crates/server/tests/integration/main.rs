@@ -12,5 +12,6 @@ mod full_disk;
 mod ground;
 mod hostile;
 mod kill_nine;
+mod matrix;
 mod operate;
 mod postgres_restart;

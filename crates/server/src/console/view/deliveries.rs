@@ -65,6 +65,7 @@ pub(crate) struct DeliveryPage {
     pub(crate) event_type: String,
     /// The event's place in the workspace's feed; none for a test.
     pub(crate) sequence: Option<u64>,
+    pub(crate) can_see_event: bool,
     /// Empty when the webhook was deleted.
     pub(crate) webhook_id: String,
     pub(crate) webhook_url: LongUrl,

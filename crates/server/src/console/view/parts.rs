@@ -1,5 +1,6 @@
 //! Small pieces that many pages show: a time, a form field, a choice, the pages of a list, who did something.
 
+use crate::db::page::COUNTED;
 use std::fmt::Display;
 
 /// A moment as a page shows it. The script rewrites `text` into the reader's own zone; UTC stays in the tooltip.
@@ -61,7 +62,7 @@ pub(crate) struct Pager {
     pub(crate) first: u64,
     /// Number of the last shown row.
     pub(crate) last: u64,
-    /// Rows in the whole list, where counting them is cheap.
+    /// Rows in the whole list, where they are counted; above [`COUNTED`] it stands for more than that.
     pub(crate) total: Option<u64>,
     /// Address of the page before this one.
     pub(crate) previous: Option<String>,
@@ -74,6 +75,7 @@ impl Pager {
     pub(crate) fn text(&self) -> String {
         let (first, last) = (thousands(self.first), thousands(self.last));
         match self.total {
+            Some(total) if total > COUNTED => format!("{first}–{last} of {}+", thousands(COUNTED)),
             Some(total) => format!("{first}–{last} of {}", thousands(total)),
             None => format!("{first}–{last}"),
         }

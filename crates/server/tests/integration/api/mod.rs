@@ -4,6 +4,9 @@
 //! times are part of the snapshots; ids and secrets are not, and are shown as `…`.
 
 mod addresses;
+mod bad_input;
+mod cascades;
+mod catalogue;
 mod documents;
 mod events;
 mod license;

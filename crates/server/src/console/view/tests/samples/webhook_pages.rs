@@ -181,6 +181,7 @@ fn delivery_page() -> DeliveryPage {
         event_id: "evt_01kaq7z3v8f9m2x4".into(),
         event_type: "user.blocked".into(),
         sequence: Some(1042),
+        can_see_event: true,
         webhook_id: "wh_01".into(),
         webhook_url: LongUrl::new(URLS[1]),
         state: DeliveryState::Pending,
