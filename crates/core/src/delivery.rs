@@ -2,7 +2,7 @@
 //!
 //! A delivery is an event owed to a webhook. It is tried by the schedule until a receiver answers with success, the
 //! schedule is used up, or the webhook is turned off; besides, a person may resend it at any time. The engine makes the
-//! exchange, calls [`next`] for the delivery and [`health_after`] for the webhook, and writes down what they say.
+//! exchange, calls [`next`], and writes down what it says.
 //!
 //! What always holds:
 //! - Only an answer of 2xx is success, and success of any attempt ends the delivery.
@@ -25,7 +25,7 @@ use crate::address::Forbidden;
 use crate::retry::{Jitter, RetryPolicy};
 use crate::time::Timestamp;
 
-pub use health::{Health, HealthChange, health_after};
+pub use health::Health;
 pub use retry_after::{MAX_RETRY_AFTER, parse_retry_after};
 
 /// A text that is none of the words of a closed list.

@@ -13,10 +13,10 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
 
 use crate::{
-    clock::{Clock, Randomness},
+    clock::{Clock, DatabaseClock, Randomness},
     config::Config,
     crypt::MasterKey,
-    db::Db,
+    db::{self, Db, DbError},
     metrics::Metrics,
     ops::{
         api_keys::{Known, Uses},
@@ -43,6 +43,8 @@ pub struct Parts {
     pub db: Db,
     /// What time it is.
     pub clock: Clock,
+    /// What time it is for whoever shares the database: by it everything is due.
+    pub database_clock: DatabaseClock,
     /// Random bytes and ids.
     pub random: Randomness,
     /// Seals secrets.
@@ -94,6 +96,7 @@ impl App {
             addresses: AddressPolicy::new(config.allow_networks.clone()),
             retry: config.retry_policy(),
             node: random.id(clock.now()),
+            database_clock: DatabaseClock::new(&clock),
             wake: Wake { sender, room: Arc::new(Semaphore::new(ROOM)) },
             publishing: Publishing::default(),
             reporting: Reporting::default(),
@@ -110,6 +113,22 @@ impl App {
             key,
         }));
         (app, signals)
+    }
+
+    /// Sets [`Parts::database_clock`] by the database server, where there is one. A clock that is moved by hand is left alone.
+    ///
+    /// # Errors
+    /// When the database can't be reached.
+    pub async fn measure_database_clock(&self) -> Result<(), DbError> {
+        if matches!(self.clock, Clock::Fake(_)) {
+            return Ok(());
+        }
+        let asked = self.clock.moment();
+        let time = self.db.read(|conn| Box::pin(async move { db::clock::now(conn).await })).await?;
+        if let Some(time) = time {
+            self.database_clock.measured(asked, time);
+        }
+        Ok(())
     }
 
     /// Says that this process wants no new clients: whoever asks whether it is ready sends them elsewhere.

@@ -1,13 +1,24 @@
 //! The clock and the source of randomness that everything asks: real in production, moved by hand and seeded in tests.
+//!
+//! There are two kinds of time. What is written down, shown and signed is the time of day ([`Clock::now`]), which somebody may
+//! set, forward or back. Whatever waits or measures asks [`Clock::moment`], which only goes on. So a clock that is set by a day
+//! neither wakes everybody up nor puts anybody to sleep for that day.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
 
 use bellwire_core::{
     id::{Id, Kind},
     time::Timestamp,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 
 /// What time it is.
 #[derive(Clone, Debug)]
@@ -15,16 +26,38 @@ pub enum Clock {
     /// The machine's.
     System,
     /// One that stands still until a test moves it.
-    Fake(watch::Sender<Timestamp>),
+    Fake(Arc<FakeClock>),
+}
+
+/// A moment of this process: it can be compared with others of the same process, and means nothing elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// `by` later.
+    pub fn plus(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(by))
+    }
+
+    /// For keeping it in an atomic number.
+    pub fn as_micros(self) -> u64 {
+        u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// How long ago `earlier` was; zero when it is still to come.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
 }
 
 impl Clock {
     /// A clock that shows `start` until it is moved.
     pub fn fake(start: Timestamp) -> Self {
-        Self::Fake(watch::Sender::new(start))
+        let state = FakeState { now: start, moment: Moment::default(), sleepers: BTreeMap::new(), count: 0 };
+        Self::Fake(Arc::new(FakeClock(Mutex::new(state))))
     }
 
-    /// The time now.
+    /// The time of day, which may be set forward and back.
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => {
@@ -32,26 +65,145 @@ impl Clock {
                 let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
                 Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
             }
-            Self::Fake(time) => *time.borrow(),
+            Self::Fake(fake) => fake.state().now,
         }
     }
 
-    /// Waits until this clock shows `time` or later.
-    pub async fn sleep_until(&self, time: Timestamp) {
+    /// The moment that it is: goes on evenly, whatever is done to the time of day.
+    pub fn moment(&self) -> Moment {
         match self {
-            Self::System => tokio::time::sleep(time.since(self.now())).await,
-            Self::Fake(sender) => {
-                // Fails only when the sender is gone, which `self` holds.
-                let _ = sender.subscribe().wait_for(|now| *now >= time).await;
+            #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+            Self::System => {
+                static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+                Moment(START.elapsed())
             }
+            Self::Fake(fake) => fake.state().moment,
         }
     }
 
-    /// Moves a fake clock; a system clock moves by itself.
-    pub fn advance(&self, by: std::time::Duration) {
-        if let Self::Fake(sender) = self {
-            sender.send_modify(|now| *now = now.saturating_add(by));
+    /// Waits until `moment` has come.
+    pub async fn sleep_until(&self, moment: Moment) {
+        match self {
+            Self::System => tokio::time::sleep(moment.since(self.moment())).await,
+            Self::Fake(fake) => fake.sleep_until(moment).await,
         }
+    }
+
+    /// Rests until then, to let work gather. A clock that is moved by hand doesn't go on meanwhile, so with one nobody rests.
+    pub async fn rest_until(&self, moment: Moment) {
+        if matches!(self, Self::System) {
+            self.sleep_until(moment).await;
+        }
+    }
+
+    /// Waits that long.
+    pub async fn sleep(&self, duration: Duration) {
+        self.sleep_until(self.moment().plus(duration)).await;
+    }
+
+    /// Lets time pass on a fake clock; a system clock goes on by itself.
+    pub fn advance(&self, by: Duration) {
+        if let Self::Fake(fake) = self {
+            fake.advance(by);
+        }
+    }
+
+    /// Sets the time of day of a fake clock, as an operator may set the machine's: no time passes.
+    pub fn set(&self, now: Timestamp) {
+        if let Self::Fake(fake) = self {
+            fake.state().now = now;
+        }
+    }
+}
+
+/// A clock that tests move. It wakes sleepers in the order of their times.
+#[derive(Debug)]
+pub struct FakeClock(Mutex<FakeState>);
+
+#[derive(Debug)]
+struct FakeState {
+    now: Timestamp,
+    moment: Moment,
+    sleepers: BTreeMap<(Moment, u64), oneshot::Sender<()>>,
+    count: u64,
+}
+
+impl FakeClock {
+    fn state(&self) -> MutexGuard<'_, FakeState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn sleep_until(&self, moment: Moment) {
+        let woken = {
+            let mut state = self.state();
+            if state.moment >= moment {
+                return;
+            }
+            let (wake, woken) = oneshot::channel();
+            state.count += 1;
+            let key = (moment, state.count);
+            state.sleepers.insert(key, wake);
+            woken
+        };
+        // Fails only when the clock is gone, which `self` borrows.
+        let _ = woken.await;
+    }
+
+    fn advance(&self, by: Duration) {
+        let mut state = self.state();
+        state.now = state.now.saturating_add(by);
+        state.moment = state.moment.plus(by);
+        let moment = state.moment;
+        let later = state.sleepers.split_off(&(moment, u64::MAX));
+        let due = std::mem::replace(&mut state.sleepers, later);
+        drop(state);
+        for wake in due.into_values() {
+            let _ = wake.send(()); // whoever slept may have gone away
+        }
+    }
+}
+
+/// The time by which `due_at` is judged, the same for everybody who shares the database: what is due, and whose lease has run
+/// out.
+///
+/// On PostgreSQL it is the server's clock, measured from time to time; in between it goes on with [`Clock::moment`]. A SQLite
+/// file belongs to one process: there it is that process's clock as it was at the start, and goes on in the same way.
+#[derive(Debug)]
+pub struct DatabaseClock {
+    clock: Clock,
+    /// Microseconds since the epoch at the moment zero.
+    start: AtomicI64,
+}
+
+impl DatabaseClock {
+    /// Half of it is how wrong a measure may be: far less than a lease leaves unused.
+    const BELIEVED: Duration = Duration::from_secs(5);
+
+    /// Shows what `clock` shows, until it is measured.
+    pub fn new(clock: &Clock) -> Self {
+        let start = clock.now().saturating_sub(clock.moment().0);
+        Self { clock: clock.clone(), start: AtomicI64::new(start.as_micros()) }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.start.load(Relaxed)).saturating_add(self.clock.moment().0)
+    }
+
+    /// How long it is until `time`; zero when it has come.
+    pub fn until(&self, time: Timestamp) -> Duration {
+        time.since(self.now())
+    }
+
+    /// The server was asked at `asked`, and has just answered that it is `time` there. What took so long that it says little
+    /// is not believed.
+    pub fn measured(&self, asked: Moment, time: Timestamp) {
+        let took = self.clock.moment().since(asked);
+        if took > Self::BELIEVED {
+            return;
+        }
+        let middle = asked.0 + took / 2;
+        self.start.store(time.saturating_sub(middle).as_micros(), Relaxed);
     }
 }
 

@@ -2,9 +2,17 @@
 //!
 //! It serves from a temporary folder that is gone at the end, with a receiver of its own that answers well, slowly, badly or
 //! *gone*, and makes things happen all the time, through the same use cases as pages and the API. Nothing of it is prepared
-//! data: the red dot is there because a receiver said 410.
+//! data: the red dot is there because a receiver said 410. The days before are lived through as well, with a clock that is
+//! moved ([`past`]).
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+mod past;
+mod receiver;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bellwire_core::{
     catalogue::{EventType, EventTypes},
@@ -14,14 +22,9 @@ use bellwire_core::{
     permission::BuiltInRole,
     text::{Description, Email, Name, Reason},
 };
-use bytes::Bytes;
 use clap::Args;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
 
+use self::receiver::{Trouble, receive};
 use super::serve;
 use crate::{
     app::App,
@@ -54,13 +57,18 @@ const PEOPLE: [(&str, &str); 4] = [
     ("Zoë Quist", "zoe@example.com"),
 ];
 /// Webhooks: path at the demo's receiver, event types, what for.
-const WEBHOOKS: [(&str, &[&str], &str); 5] = [
+const WEBHOOKS: [(&str, &[&str], &str); 8] = [
     ("/warehouse/account-events", &["*"], "Everything, into the data warehouse"),
     ("/chat/people", &["users.*", "invites.*"], "Tells #people who comes and goes"),
     ("/slow/audit", &["users.*", "roles.*", "api_keys.*"], "The audit archive, which takes its time"),
-    ("/broken/crm", &["invites.*"], "The CRM, which has a bad day"),
     ("/gone/old-tool", &["groups.*", "state_changes.*"], "A tool that was switched off for good"),
+    ("/broken/crm", &["users.*", "invites.*"], "The CRM, which has a bad day"),
+    ("/billing/usage-alerts", &["state_changes.*"], "Warns finance before the balance runs out"),
+    ("/staging/everything", &["users.*", "invites.*", "groups.*", "roles.*"], "The next version, tried by the team"),
+    ("/directory/sync?tenant=northwind&source=bellwire", &["users.*", "groups.*"], "Keeps the directory in step"),
 ];
+/// The webhook that somebody turned off, and why.
+const PAUSED: (&str, &str) = ("/staging/everything", "Paused until the new version is out.");
 
 /// Serve a workspace in which much happens, to look at
 #[derive(Args, Clone, Debug)]
@@ -89,9 +97,12 @@ pub(super) async fn run(demo: Demo, mut config: Config) -> Result<(), String> {
 
 async fn serve_and_play(demo: &Demo, config: Config) -> Result<(), String> {
     let mut told = serve::Told::new()?;
+    let trouble = Arc::new(Trouble::default());
+    let receiver = receive(Arc::clone(&trouble)).await;
+    let receiver = receiver.map_err(|error| format!("can't start the receiver: {error}"))?;
+    let cast = past::live_through(&config, receiver, &trouble).await?;
+    trouble.slow.store(true, Ordering::Relaxed);
     let server = serve::start(config, Clock::System, Randomness::from_system()).await?;
-    let receiver = receive().await.map_err(|error| format!("can't start the receiver: {error}"))?;
-    let cast = seed(&server.app, receiver).await.map_err(|error| format!("can't fill the demo: {error}"))?;
     super::print(format_args!("Bellwire serves a demo on {}", server.app.config.public_url()));
     super::print(format_args!("Sign in as {EMAIL} with the password: {PASSWORD}"));
     let play = tokio::spawn(play(server.app.clone(), cast, demo.pause));
@@ -151,12 +162,17 @@ fn person(workspace: WorkspaceId, principal: PrincipalId, name: &str, role: Buil
     }
 }
 
+/// The events that other systems tell of.
+fn told_types() -> Vec<EventType> {
+    EventType::all().filter(|event_type| event_type.entry().actor_type.is_some()).collect()
+}
+
 /// Makes things happen until it is ended.
 async fn play(app: App, cast: Cast, pause: Duration) {
-    let types: Vec<EventType> = EventType::all().filter(|event_type| event_type.entry().actor_type.is_some()).collect();
+    let types = told_types();
     let mut round: usize = 0;
     loop {
-        app.clock.sleep_until(app.clock.now().saturating_add(pause)).await;
+        app.clock.sleep(pause).await;
         let done = if round % 20 == 19 {
             block_and_unblock(&app, &cast.ann).await
         } else if round % 2 == 1 {
@@ -193,35 +209,4 @@ async fn block_and_unblock(app: &App, ann: &Actor) -> Result<(), Error> {
     let reason = Reason::parse("lost their laptop").map_err(|error| Error::invalid("reason", error))?;
     users::block(app, ann, user.id, Some(reason)).await?;
     users::unblock(app, ann, user.id).await.map(drop)
-}
-
-/// A receiver on this machine that answers by the beginning of the path.
-async fn receive() -> std::io::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)));
-        }
-    });
-    Ok(address)
-}
-
-async fn answer(request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
-    const MAX_BODY: usize = 1024 * 1024;
-    let (parts, body) = request.into_parts();
-    // What can't be read has been broken off: nobody waits for the answer.
-    let _ = Limited::new(body, MAX_BODY).collect().await;
-    let status = match parts.uri.path().split('/').nth(1) {
-        Some("broken") => StatusCode::SERVICE_UNAVAILABLE,
-        Some("gone") => StatusCode::GONE,
-        Some("slow") => {
-            tokio::time::sleep(Duration::from_millis(400)).await;
-            StatusCode::OK
-        }
-        _ => StatusCode::NO_CONTENT,
-    };
-    let mut response = Response::new(Empty::new());
-    *response.status_mut() = status;
-    Ok(response)
 }

@@ -127,7 +127,9 @@ async fn application(
 ) -> Result<(App, mpsc::UnboundedReceiver<Signal>), String> {
     let key = master_key::open(&db, &config.master_key_file, &random).await;
     let key = key.map_err(|error| format!("the setting --master-key-file (BELLWIRE_MASTER_KEY_FILE): {error}"))?;
-    Ok(App::new(config, db, clock, random, key))
+    let (app, signals) = App::new(config, db, clock, random, key);
+    app.measure_database_clock().await.map_err(about_database)?;
+    Ok((app, signals))
 }
 
 #[cfg(test)]

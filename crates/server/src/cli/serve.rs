@@ -91,8 +91,7 @@ impl Server {
     async fn stop_after(self, delay: Duration) {
         self.app.leave();
         let stopped = tokio::time::timeout(STOP_WITHIN, async {
-            let clock = &self.app.clock;
-            clock.sleep_until(clock.now().saturating_add(delay)).await;
+            self.app.clock.sleep(delay).await;
             self.app.stop();
             if let Err(error) = self.listener.await {
                 tracing::error!(%error, "the listener failed");
@@ -167,11 +166,11 @@ fn counted(
     app: App,
 ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> {
     service_fn(move |request: Request<Incoming>| {
-        let (app, part, begun) = (app.clone(), Part::of(request.uri().path()), app.clock.now());
+        let (app, part, begun) = (app.clone(), Part::of(request.uri().path()), app.clock.moment());
         let answer = router.call(request);
         async move {
             let response = answer.await?;
-            app.metrics.requests.note(part, response.status().as_u16(), app.clock.now().since(begun));
+            app.metrics.requests.note(part, response.status().as_u16(), app.clock.moment().since(begun));
             Ok(response)
         }
     })

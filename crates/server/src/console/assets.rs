@@ -5,10 +5,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::header;
-use tower_http::compression::CompressionLayer;
 
 use super::{
-    reply::Answer,
+    reply::{self, Answer},
     request::Visitor,
     view::{account::PageError, assets},
 };
@@ -17,9 +16,9 @@ use crate::{
     routes::{Routes, get},
 };
 
-/// Routes under `/static/`. Only these are compressed: no answer that mixes secrets with what a stranger typed is.
+/// Routes under `/static/`.
 pub(super) fn routes() -> Routes<App> {
-    Routes::new().route("/static/{name}", get(file)).map(|router| router.layer(CompressionLayer::new()))
+    Routes::new().route("/static/{name}", get(file))
 }
 
 async fn file(visitor: Visitor, Path(name): Path<String>) -> Answer {
@@ -27,7 +26,7 @@ async fn file(visitor: Visitor, Path(name): Path<String>) -> Answer {
     // A page of another version asked: it gets what there is, but must not keep it under that address.
     let keep =
         if visitor.here == assets::href(asset.name) { "public, max-age=31536000, immutable" } else { "no-cache" };
-    Ok(respond(asset, keep))
+    reply::compressed(Ok(respond(asset, keep)))
 }
 
 fn respond(asset: assets::Asset, keep: &'static str) -> Response {

@@ -9,7 +9,7 @@ use axum::response::{
     IntoResponse, Response, Sse,
     sse::{Event, KeepAlive},
 };
-use bellwire_core::{id::WorkspaceId, time::Timestamp};
+use bellwire_core::id::WorkspaceId;
 use futures_util::{Stream, stream};
 use http::StatusCode;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -17,6 +17,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use super::{reply::Answer, request::Visitor};
 use crate::{
     app::{App, LiveChange},
+    clock::Moment,
     ops::sign_in,
     routes::{Routes, get},
 };
@@ -49,7 +50,7 @@ async fn live(visitor: Visitor) -> Answer {
     let (Some(actor), Some(token)) = (actor, visitor.token) else { return Ok(StatusCode::NO_CONTENT.into_response()) };
     Ok(respond(Listener {
         changes: visitor.app.live.subscribe(),
-        check_at: visitor.app.clock.now().saturating_add(CHECK),
+        check_at: visitor.app.clock.moment().plus(CHECK),
         workspace: actor.workspace,
         app: visitor.app,
         token,
@@ -67,7 +68,7 @@ struct Listener {
     changes: Receiver<LiveChange>,
     workspace: WorkspaceId,
     token: String,
-    check_at: Timestamp,
+    check_at: Moment,
     /// Topics that are still to be sent.
     waiting: Vec<&'static str>,
 }
@@ -96,7 +97,7 @@ impl Listener {
                     Err(RecvError::Closed) => return None,
                 },
                 () = clock.sleep_until(self.check_at) => {
-                    self.check_at = self.app.clock.now().saturating_add(CHECK);
+                    self.check_at = self.app.clock.moment().plus(CHECK);
                     let session = sign_in::session(&self.app, &self.token).await.ok()??;
                     if session.workspace.is_none_or(|actor| actor.workspace != self.workspace) {
                         return None;

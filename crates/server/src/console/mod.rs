@@ -31,6 +31,7 @@ mod role_choices;
 mod role_form;
 mod roles;
 mod secret;
+mod selected;
 mod settings;
 mod table;
 mod user_roles;
@@ -43,6 +44,7 @@ mod webhooks;
 mod words;
 
 use axum::{Router, middleware};
+use tower_http::compression::CompressionLayer;
 
 use crate::{
     app::App,
@@ -57,6 +59,7 @@ pub fn router(app: App) -> Router {
         .fallback(reply::nothing_here)
         .method_not_allowed_fallback(reply::nothing_here)
         .layer(middleware::from_fn_with_state(app.clone(), guard::around))
+        .layer(CompressionLayer::new().compress_when(reply::may_be_compressed))
         .layer(axum::extract::DefaultBodyLimit::max(guard::LARGEST_FORM))
         .with_state(app)
 }
@@ -82,6 +85,7 @@ fn routes() -> Routes<App> {
         .merge(license::routes())
         .merge(settings::routes())
         .merge(webhooks::routes())
+        .merge(selected::routes())
         .merge(webhook::routes())
         .merge(secret::routes())
         .merge(webhook_test::routes())

@@ -147,6 +147,23 @@ pub(super) fn render_with(status: StatusCode, view: &impl askama::Template) -> A
     Ok(response)
 }
 
+/// Travels with an answer to the compression around the console.
+#[derive(Clone, Copy, Debug)]
+struct Compressed;
+
+/// Lets an answer be compressed. Not for answers that mix secrets with what a stranger typed: their length would tell.
+pub(super) fn compressed(answer: Answer) -> Answer {
+    answer.map(|mut response| {
+        response.extensions_mut().insert(Compressed);
+        response
+    })
+}
+
+/// Only what says so.
+pub(super) fn may_be_compressed(_: StatusCode, _: http::Version, _: &http::HeaderMap, with: &http::Extensions) -> bool {
+    with.get::<Compressed>().is_some()
+}
+
 /// Go on there (303).
 pub(super) fn see_other(path: &str) -> Response {
     let location = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));

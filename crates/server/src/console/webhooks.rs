@@ -1,10 +1,13 @@
 //! The Webhooks page: the list, and what is done to a webhook from it.
 
 use axum::extract::Path;
-use bellwire_core::{catalogue::ActorType, id::WebhookId, permission::Permission, text::Reason as WrittenReason};
+use bellwire_core::{
+    catalogue::ActorType, id::WebhookId, permission::Permission, text::Reason as WrittenReason, time::Timestamp,
+};
 use http::StatusCode;
 
 use super::{
+    export::{self, Rows},
     reply::{self, Answer, Failure, moment, see_other, see_other_with},
     request::{Fields, Signed},
     table::{ROWS, Table, choices},
@@ -13,7 +16,10 @@ use super::{
         account::PageError,
         listing::Order,
         parts::{LongUrl, thousands},
-        webhooks::{ActivateDialog, DeleteDialog, Evidence, LastError, ListPage, Reason, ReasonDialog, WebhookRow},
+        recent::Strip,
+        webhooks::{
+            ActivateDialog, DeleteDialog, Evidence, Guide, LastError, ListPage, Reason, ReasonDialog, WebhookRow,
+        },
     },
     webhook,
     webhook_form::{self, WebhookForm},
@@ -22,7 +28,8 @@ use super::{
 use crate::{
     app::App,
     db::{
-        page::PageRequest,
+        page::{PageRequest, Position},
+        recent::RecentDelivery,
         webhooks::{Sort, Status, StatusFilter, Wanted},
     },
     error::Error,
@@ -39,6 +46,8 @@ pub(super) fn routes() -> Routes<App> {
     Routes::new()
         .route(PATH, get(list).post(create))
         .route("/webhooks/new", get(create_dialog))
+        .route("/webhooks.csv", get(csv))
+        .route("/webhooks.json", get(json))
         .route("/webhooks/{id}", get(webhook::show).post(update))
         .route("/webhooks/{id}/edit", get(edit_dialog))
         .route("/webhooks/{id}/activate", get(activate_dialog).post(activate))
@@ -89,17 +98,23 @@ fn wanted(table: &Table) -> Option<Wanted> {
     Some(Wanted { search: table.filter("q").map(str::to_owned), status, actor_type })
 }
 
-async fn page(signed: Signed, status: StatusCode, dialog: Option<Dialog>) -> Answer {
+/// The list as a query asks for it.
+fn table(query: &Fields) -> (Table, Sort) {
     let columns = ["url", "owner", "created_at", "status"];
     let default = ("created_at", Order::Descending);
-    let table = Table::read(PATH, &signed.query, &["q", "status", "actor_type"], &columns, default);
+    let table = Table::read(PATH, query, &["q", "status", "actor_type"], &columns, default);
     let sort = match table.sort {
         "url" => Sort::Url,
         "owner" => Sort::Owner,
         "status" => Sort::Status,
         _ => Sort::CreatedAt,
     };
-    let (app, actor) = (&signed.app, &signed.actor);
+    (table, sort)
+}
+
+async fn page(signed: Signed, status: StatusCode, dialog: Option<Dialog>) -> Answer {
+    let (table, sort) = table(&signed.query);
+    let (app, actor, now) = (&signed.app, &signed.actor, signed.app.clock.now());
     let (found, total) = match wanted(&table) {
         Some(wanted) => {
             let request = PageRequest::numbered(table.page, ROWS, sort, table.descending);
@@ -113,21 +128,48 @@ async fn page(signed: Signed, status: StatusCode, dialog: Option<Dialog>) -> Ans
     };
     let inactive = found.iter().filter(|webhook| webhook.status == Status::Inactive).map(|webhook| webhook.id);
     let held = overview::with_held(app, actor, inactive.collect()).await?;
+    let recent = overview::deliveries(app, actor, &found, words::picture_since(now)).await?;
+    let newest = |webhook: &WebhookDetails| recent.get(&webhook.id).map_or(&[][..], Vec::as_slice);
     let (status_chosen, type_chosen) = (table.list.filter("status"), table.list.filter("actor_type"));
+    let can_manage = signed.may(Permission::WebhooksManage);
+    let begins = can_manage && !table.list.is_filtered() && total == u64::try_from(found.len()).unwrap_or(0);
+    // With a secret in the dialog over it, a page is not compressed.
+    let has_dialog = dialog.is_some();
     let view = ListPage {
         page: signed.page("Webhooks"),
-        chrome: signed.chrome(Section::Webhooks, "webhooks", dialog),
+        chrome: signed.chrome(Section::Webhooks, "webhooks deliveries", dialog),
         statuses: choices("All statuses", STATUSES.map(|(key, title, _)| (key, title)), status_chosen),
         actor_types: choices("All actor types", ActorType::all().map(|it| (it.key(), it.title())), type_chosen),
-        rows: found.iter().map(|webhook| row(webhook, held.contains(&webhook.id))).collect(),
+        guide: begins.then(|| guide(&found, newest, now)).flatten(),
+        rows: found.iter().map(|it| row(it, held.contains(&it.id), words::strip(newest(it)))).collect(),
         pager: table.pager(found.len(), total),
-        can_manage: signed.may(Permission::WebhooksManage),
+        can_manage,
         list: table.list,
     };
-    reply::render_with(status, &view)
+    let answer = reply::render_with(status, &view);
+    if has_dialog { answer } else { reply::compressed(answer) }
 }
 
-fn row(webhook: &WebhookDetails, has_held: bool) -> WebhookRow {
+/// So many webhooks, or one that is older than a day, and nobody needs to be shown the first steps.
+const BEGINNERS_HAVE: usize = 3;
+
+/// The first steps, until they are all done.
+fn guide<'a>(
+    found: &[WebhookDetails],
+    newest: impl Fn(&WebhookDetails) -> &'a [RecentDelivery],
+    now: Timestamp,
+) -> Option<Guide> {
+    let since = words::picture_since(now);
+    if found.len() > BEGINNERS_HAVE || found.iter().any(|webhook| webhook.created_at < since) {
+        return None;
+    }
+    let of = |webhook: &WebhookDetails| words::first_steps(newest(webhook));
+    let steps = found.iter().map(of).fold((false, false), |all, it| (all.0 || it.0, all.1 || it.1));
+    let guide = Guide { webhook: found.last().map(|it| it.id.to_string()), heard: steps.0, tested: steps.1 };
+    (!guide.is_done()).then_some(guide)
+}
+
+fn row(webhook: &WebhookDetails, has_held: bool, strip: Strip) -> WebhookRow {
     WebhookRow {
         id: webhook.id.to_string(),
         actor_types: words::chips(webhook.event_types),
@@ -136,8 +178,64 @@ fn row(webhook: &WebhookDetails, has_held: bool) -> WebhookRow {
         owner: words::who(webhook.owner.kind, &webhook.owner.name),
         created_at: moment(webhook.created_at),
         status: words::webhook_status(webhook.status, webhook.health),
+        why: words::why(webhook),
         held: u64::from(has_held),
+        strip,
     }
+}
+
+/// The list as it is filtered and sorted, on all of its pages: the first [`export::MOST`].
+async fn exported(signed: &Signed) -> Result<Rows<WebhookDetails>, Failure> {
+    signed.actor.require(Permission::WebhooksView)?;
+    let (table, sort) = table(&signed.query);
+    let mut rows = Rows::new();
+    let Some(wanted) = wanted(&table) else { return Ok(rows) };
+    let mut request =
+        PageRequest { limit: export::STEP, position: Position::Offset(0), sort, descending: table.descending };
+    while let Some(next) = rows.add(webhooks::list(&signed.app, &signed.actor, wanted.clone(), request.clone()).await?)
+    {
+        request = request.following(&next)?;
+    }
+    Ok(rows)
+}
+
+async fn json(signed: Signed) -> Answer {
+    export::json("webhooks", &exported(&signed).await?)
+}
+
+async fn csv(signed: Signed) -> Answer {
+    let rows = exported(&signed).await?;
+    let columns = [
+        "id",
+        "url",
+        "description",
+        "actor_types",
+        "event_types",
+        "owner",
+        "created_at",
+        "status",
+        "status_reason",
+        "health",
+        "updated_at",
+    ];
+    let cells = rows.data.iter().map(|it| {
+        let actor_types: Vec<&str> = it.actor_types.iter().map(|it| it.key()).collect();
+        let event_types: Vec<&str> = it.event_types.iter().map(|it| it.as_str()).collect();
+        [
+            it.id.to_string(),
+            it.url.to_string(),
+            it.description.clone(),
+            actor_types.join(" "),
+            event_types.join(" "),
+            it.owner.name.clone(),
+            it.created_at.to_string(),
+            it.status.as_str().to_owned(),
+            words::why(it),
+            it.health.as_str().to_owned(),
+            it.updated_at.to_string(),
+        ]
+    });
+    Ok(export::csv("webhooks", columns, cells))
 }
 
 /// The webhook that a path names, for somebody who may change it.
@@ -362,8 +460,7 @@ mod tests {
     use super::*;
 
     fn table(query: &str) -> Table {
-        let fields = Fields::parse(query.as_bytes());
-        Table::read(PATH, &fields, &["q", "status", "actor_type"], &["url"], ("url", Order::Ascending))
+        super::table(&Fields::parse(query.as_bytes())).0
     }
 
     #[test]

@@ -24,15 +24,20 @@ use super::{
         deliveries::{Attempt, DeliveryRow, DeliveryState, Exchange},
         events::OriginView,
         parts::{Choice, LongUrl, Who, WhoKind, thousands},
+        recent::{Bar, Strip},
         webhook::StatusChange,
         webhooks::{ActorChip, Evidence, LastError, Reason, WebhookStatus},
     },
 };
-use crate::db::{
-    attempts,
-    deliveries::{Delivery, LastAttempt},
-    principals::Owned,
-    status_changes::{self, Status, StatusCode as Code, StatusReason},
+use crate::{
+    db::{
+        attempts,
+        deliveries::{Delivery, LastAttempt},
+        principals::Owned,
+        recent::RecentDelivery,
+        status_changes::{self, Status, StatusCode as Code, StatusReason},
+    },
+    ops::webhooks::WebhookDetails,
 };
 
 /// Who did something.
@@ -234,18 +239,10 @@ pub(super) fn evidence(seen: Option<&status_changes::Evidence>, at: Timestamp) -
 pub(super) fn status_change(change: &status_changes::StatusChange) -> StatusChange {
     let why = &change.reason;
     let written = why.message.trim();
-    let text = match (change.status, reason(why)) {
-        (Status::Active, _) if written.is_empty() => "Turned on.".to_owned(),
-        (Status::Active, _) => written.to_owned(),
-        (Status::Inactive, Reason::Failing { for_time }) => format!("Every attempt failed for {for_time}."),
-        (Status::Inactive, Reason::Gone) => "The receiver answered 410 Gone.".to_owned(),
-        (Status::Inactive, Reason::DestinationForbidden) => {
-            "The URL leads to an address that may not be called.".to_owned()
-        }
-        (Status::Inactive, Reason::Manual | Reason::StillActive { .. }) => match message(why).as_str() {
-            "" => BY_HAND.to_owned(),
-            written => format!("{BY_HAND} “{written}”"),
-        },
+    let text = match change.status {
+        Status::Active if written.is_empty() => "Turned on.".to_owned(),
+        Status::Active => written.to_owned(),
+        Status::Inactive => turned_off(why),
     };
     StatusChange {
         at: moment(why.at),
@@ -254,6 +251,51 @@ pub(super) fn status_change(change: &status_changes::StatusChange) -> StatusChan
         text,
         evidence: evidence(why.evidence.as_ref(), why.at),
     }
+}
+
+/// Why a webhook was turned off.
+fn turned_off(why: &StatusReason) -> String {
+    match reason(why) {
+        Reason::Failing { for_time } => format!("Every attempt failed for {for_time}."),
+        Reason::Gone => "The receiver answered 410 Gone.".to_owned(),
+        Reason::DestinationForbidden => "The URL leads to an address that may not be called.".to_owned(),
+        Reason::Manual | Reason::StillActive { .. } => match message(why).as_str() {
+            "" => BY_HAND.to_owned(),
+            written => format!("{BY_HAND} “{written}”"),
+        },
+    }
+}
+
+/// What the dot of a webhook means; nothing for one that is active and works.
+pub(super) fn why(webhook: &WebhookDetails) -> String {
+    match (webhook.status, &webhook.status_reason, webhook.will_turn_off_at) {
+        (Status::Inactive, Some(why), _) => {
+            format!("{} By {}, {} UTC.", turned_off(why), actor(&why.by).name, moment(why.at).text)
+        }
+        (Status::Inactive, None, _) => BY_HAND.to_owned(),
+        (Status::Active, _, Some(off_at)) => {
+            format!("All attempts fail. Will be turned off on {} UTC.", moment(off_at).text)
+        }
+        (Status::Active, _, None) => String::new(),
+    }
+}
+
+/// The newest deliveries of a webhook as bars.
+pub(super) fn strip(newest: &[RecentDelivery]) -> Strip {
+    let bar = |delivery: &RecentDelivery| match delivery.state {
+        State::Delivered => Bar::Delivered,
+        State::Failed => Bar::Failed,
+        State::Pending | State::Held if delivery.tried => Bar::Failed,
+        State::Pending | State::Held | State::Cancelled => Bar::Waiting,
+    };
+    let from = newest.len().saturating_sub(Strip::BARS);
+    Strip { bars: newest[from..].iter().map(bar).collect() }
+}
+
+/// Whether a receiver took something of these, and whether it took a test.
+pub(super) fn first_steps(newest: &[RecentDelivery]) -> (bool, bool) {
+    let mut taken = newest.iter().filter(|delivery| delivery.state == State::Delivered).peekable();
+    (taken.peek().is_some(), taken.any(|delivery| delivery.is_test))
 }
 
 /// What an event is about, by its data: the name, e-mail address or URL of its object, with the role or group's member.

@@ -2,6 +2,8 @@
 //!
 //! A healthy webhook that goes on working costs nothing here: the engine calls only when something changed or failed.
 
+use std::time::Duration;
+
 use bellwire_core::{
     delivery::Health,
     id::{DeliveryId, WebhookId, WorkspaceId},
@@ -9,7 +11,10 @@ use bellwire_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Conn, DbError};
+use super::{Conn, DbError, dialect::FOR_UPDATE};
+
+/// Between two signs of an engine's life, time counts that is no longer than this: others may be at work meanwhile.
+const COUNTED: Duration = Duration::from_mins(2);
 
 /// What is known of a webhook's failures.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +23,8 @@ pub struct HealthRow {
     pub health: Health,
     /// Since when all attempts fail.
     pub failing_since: Option<Timestamp>,
+    /// Microseconds since then that don't count towards turning it off; see [`at_work`].
+    pub failing_uncounted: i64,
     /// How many did since then.
     pub failing_attempts: u32,
     /// The last of them.
@@ -44,13 +51,13 @@ pub struct LastError {
 /// # Errors
 /// See [`DbError`].
 pub async fn get(conn: &mut Conn, webhook: WebhookId) -> Result<Option<HealthRow>, DbError> {
-    let sql =
-        "SELECT health, failing_since, failing_attempts, last_error FROM webhooks WHERE id = $1 AND deleted_at IS NULL";
+    let sql = "SELECT health, failing_since, failing_uncounted, failing_attempts, last_error FROM webhooks WHERE id = $1 AND deleted_at IS NULL";
     let Some(row) = conn.query_opt(sql, &[webhook.into()]).await? else { return Ok(None) };
     let last_error: Option<String> = row.get("last_error")?;
     Ok(Some(HealthRow {
         health: row.parse("health")?,
         failing_since: row.get("failing_since")?,
+        failing_uncounted: row.get("failing_uncounted")?,
         failing_attempts: row.get("failing_attempts")?,
         last_error: last_error.is_some().then(|| row.json("last_error")).transpose()?,
     }))
@@ -61,7 +68,7 @@ pub async fn get(conn: &mut Conn, webhook: WebhookId) -> Result<Option<HealthRow
 /// # Errors
 /// See [`DbError`].
 pub async fn set(conn: &mut Conn, webhook: WebhookId, health: &HealthRow) -> Result<(), DbError> {
-    let sql = "UPDATE webhooks SET health = $2, failing_since = CAST($3 AS BIGINT), failing_attempts = $4, last_error = $5 WHERE id = $1";
+    let sql = "UPDATE webhooks SET health = $2, failing_since = CAST($3 AS BIGINT), failing_attempts = $4, last_error = $5, failing_uncounted = $6 WHERE id = $1";
     let last_error = health.last_error.as_ref().map(serde_json::to_string).transpose();
     let parameters = [
         webhook.into(),
@@ -69,11 +76,31 @@ pub async fn set(conn: &mut Conn, webhook: WebhookId, health: &HealthRow) -> Res
         health.failing_since.into(),
         health.failing_attempts.into(),
         last_error.map_err(|error| DbError::Fault(error.to_string()))?.into(),
+        health.failing_uncounted.into(),
     ];
     conn.execute(sql, &parameters).await.map(drop)
 }
 
-/// Active webhooks all of whose attempts have failed since `since` or longer; at most `limit`.
+/// Says that an engine is at work at `now` and has been since `since`, both by the database's clock. A longer time in which none
+/// was (none ran, or the clock was set meanwhile, forward or back) is no time in which webhooks have failed: it is not counted.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn at_work(conn: &mut Conn, now: Timestamp, since: Timestamp) -> Result<(), DbError> {
+    let sql = format!("SELECT seen_at FROM engine{}", FOR_UPDATE.of(conn));
+    let seen: Option<Timestamp> = conn.query_opt(&sql, &[]).await?.map(|row| row.get("seen_at")).transpose()?;
+    let gap = seen.map_or(0, |seen| since.as_micros().saturating_sub(seen.as_micros()));
+    if Duration::from_micros(gap.unsigned_abs()) > COUNTED {
+        let sql = "UPDATE webhooks SET failing_uncounted = failing_uncounted + $1 \
+                   WHERE health = 'failing' AND status = 'active' AND deleted_at IS NULL";
+        conn.execute(sql, &[gap.into()]).await?;
+    }
+    let sql =
+        "INSERT INTO engine (one, seen_at) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET seen_at = EXCLUDED.seen_at";
+    conn.execute(sql, &[now.into()]).await.map(drop)
+}
+
+/// Active webhooks all of whose attempts have failed since `since` or longer, not counting what doesn't count; at most `limit`.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -83,7 +110,7 @@ pub async fn failing_since(
     limit: u32,
 ) -> Result<Vec<(WorkspaceId, WebhookId)>, DbError> {
     let sql = "SELECT workspace_id, id FROM webhooks WHERE health = 'failing' AND status = 'active' AND deleted_at IS NULL \
-               AND failing_since <= $1 ORDER BY failing_since LIMIT $2";
+               AND failing_since + failing_uncounted <= $1 ORDER BY failing_since LIMIT $2";
     let rows = conn.query(sql, &[since.into(), i64::from(limit).into()]).await?;
     rows.iter().map(|row| Ok((row.get("workspace_id")?, row.get("id")?))).collect()
 }

@@ -7,7 +7,7 @@
 //!
 //! Claims repeat their conditions on the updated row, so that two nodes of PostgreSQL never both get a delivery.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bellwire_core::{
     catalogue::EventType,
@@ -109,7 +109,7 @@ pub async fn claim_tests(
                  WHERE d.state = 'pending' AND d.reason = 'test' AND d.due_at <= $3 AND w.deleted_at IS NULL \
                  ORDER BY d.due_at LIMIT $4) \
                AND state = 'pending' AND due_at <= $3 RETURNING id, webhook_id";
-    let mut claims: HashMap<WebhookId, HashSet<DeliveryId>> = HashMap::new();
+    let mut claims: BTreeMap<WebhookId, HashSet<DeliveryId>> = BTreeMap::new();
     for row in conn.query(sql, &[until.into(), node.into(), now.into(), i64::from(room).into()]).await? {
         claims.entry(row.get("webhook_id")?).or_default().insert(row.get("id")?);
     }

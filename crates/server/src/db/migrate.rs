@@ -26,6 +26,7 @@ const MIGRATIONS: &[Migration] = &migrations![
     "0004_license",
     "0005_event_origins",
     "0007_without_rowid",
+    "0008_engine",
     "0009_replays",
     "0012_master_key"
 ];

@@ -14,16 +14,21 @@
 pub mod api_keys;
 pub mod attempts;
 pub mod backlog;
+pub mod clock;
 pub mod copy;
 pub mod deliveries;
 pub mod dialect;
 pub mod event_views;
 pub mod events;
+#[cfg(test)]
+pub(crate) mod faulty;
 pub mod group_candidates;
 pub mod group_members;
 pub mod groups;
 pub mod health;
 pub mod idempotency_keys;
+#[cfg(test)]
+pub(crate) mod inline;
 pub mod inspect;
 pub mod invites;
 pub mod leases;
@@ -67,6 +72,12 @@ pub enum Db {
     Sqlite(sqlite::Sqlite),
     /// A server and a pool of connections.
     Postgres(postgres::Postgres),
+    /// SQLite in memory, without threads: for simulations.
+    #[cfg(test)]
+    Inline(inline::Inline),
+    /// One of the others that fails when it is told to.
+    #[cfg(test)]
+    Faulty(faulty::Faulty),
 }
 
 /// A connection, inside a transaction when it came from [`Db::write`].
@@ -203,6 +214,10 @@ impl Db {
         match self {
             Self::Sqlite(sqlite) => sqlite.read(work).await,
             Self::Postgres(postgres) => postgres.read(work).await,
+            #[cfg(test)]
+            Self::Inline(inline) => inline.read(work),
+            #[cfg(test)]
+            Self::Faulty(faulty) => faulty.read(work).await,
         }
     }
 
@@ -219,6 +234,22 @@ impl Db {
         match self {
             Self::Sqlite(sqlite) => sqlite.write(work).await,
             Self::Postgres(postgres) => postgres.write(work).await,
+            #[cfg(test)]
+            Self::Inline(inline) => inline.write(work),
+            #[cfg(test)]
+            Self::Faulty(faulty) => faulty.write(work).await,
+        }
+    }
+
+    /// Whether other processes may use the same database.
+    pub fn is_shared(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(_) => true,
+            #[cfg(test)]
+            Self::Inline(inline) => inline.shared,
+            #[cfg(test)]
+            Self::Faulty(faulty) => faulty.inner().is_shared(),
         }
     }
 
@@ -227,6 +258,10 @@ impl Db {
         match self {
             Self::Sqlite(sqlite) => sqlite.commits(),
             Self::Postgres(postgres) => postgres.commits(),
+            #[cfg(test)]
+            Self::Inline(inline) => inline.commits(),
+            #[cfg(test)]
+            Self::Faulty(faulty) => faulty.inner().commits(),
         }
     }
 
@@ -235,6 +270,10 @@ impl Db {
         match self {
             Self::Sqlite(sqlite) => sqlite.connections(),
             Self::Postgres(postgres) => postgres.connections(),
+            #[cfg(test)]
+            Self::Inline(_) => Connections { open: 1, busy: 0, max: 1, waiting: 0 },
+            #[cfg(test)]
+            Self::Faulty(faulty) => faulty.inner().connections(),
         }
     }
 
@@ -243,6 +282,10 @@ impl Db {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgres",
+            #[cfg(test)]
+            Self::Inline(_) => "sqlite",
+            #[cfg(test)]
+            Self::Faulty(faulty) => faulty.inner().engine(),
         }
     }
 }

@@ -1,16 +1,19 @@
-//! What the picture of a webhook's last hours is made of: how its newest deliveries stand, and their attempts, in short.
+//! What the pictures of a webhook's last hours are made of: how its newest deliveries stand and their
+//! attempts for its own page, a few deliveries for its row in the list.
 //!
-//! Bounded: the newest [`LIMIT`] deliveries and their attempts are looked at, however many there are.
+//! Bounded: the newest [`LIMIT`] deliveries and their attempts are looked at, and [`IN_ROW`] deliveries for a row, however many
+//! there are. Both read along the index of the webhook's deliveries, so sending pays nothing for them.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use bellwire_core::{
+    catalogue::EventType,
     delivery::{State, is_success},
     id::WebhookId,
     time::Timestamp,
 };
 
-use super::{Conn, DbError, deliveries::STATE};
+use super::{Conn, DbError, deliveries::STATE, dialect::Twofold};
 
 /// Deliveries that are looked at.
 pub const LIMIT: u32 = 10_000;
@@ -92,4 +95,57 @@ pub async fn read(conn: &mut Conn, webhook: WebhookId, since: Timestamp) -> Resu
     let beyond = conn.query_opt(sql, &[webhook.into(), i64::from(LIMIT).into()]).await?;
     let cut = beyond.is_some_and(|row| row.get::<Timestamp>("created_at").is_ok_and(|oldest| oldest >= since));
     Ok(Recent { outcomes, attempts, cut })
+}
+
+/// Deliveries that are looked at for a row of the list.
+pub const IN_ROW: u32 = 24;
+
+/// One delivery, in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecentDelivery {
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Its state. What is held counts as pending.
+    pub state: State,
+    /// Whether an attempt was made.
+    pub tried: bool,
+    /// Whether it is a `webhook.test`.
+    pub is_test: bool,
+}
+
+const NEWEST: Twofold = Twofold {
+    sqlite: "SELECT w.value AS webhook_id, d.created_at AS created_at, d.state AS state, d.attempts AS attempts, \
+             d.event_type AS event_type FROM json_each($1) w JOIN deliveries d ON d.id IN ( \
+               SELECT n.id FROM deliveries n WHERE n.webhook_id = w.value AND n.created_at >= $2 \
+               ORDER BY n.created_at DESC, n.id DESC LIMIT $3) ORDER BY d.created_at, d.id",
+    postgres: "SELECT w.id AS webhook_id, d.created_at AS created_at, d.state AS state, d.attempts AS attempts, \
+               d.event_type AS event_type FROM json_array_elements_text($1::text::json) AS w (id) CROSS JOIN LATERAL ( \
+                 SELECT n.id, n.created_at, n.state, n.attempts, n.event_type FROM deliveries n \
+                 WHERE n.webhook_id = w.id AND n.created_at >= $2 ORDER BY n.created_at DESC, n.id DESC LIMIT $3 \
+               ) AS d ORDER BY d.created_at, d.id",
+};
+
+/// The newest deliveries of each of these webhooks since `since`, oldest first; at most [`IN_ROW`] each, in one statement.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn deliveries(
+    conn: &mut Conn,
+    webhooks: &[WebhookId],
+    since: Timestamp,
+) -> Result<HashMap<WebhookId, Vec<RecentDelivery>>, DbError> {
+    let ids: Vec<String> = webhooks.iter().map(WebhookId::to_string).collect();
+    let ids = serde_json::to_string(&ids).map_err(|error| DbError::Fault(error.to_string()))?;
+    let mut found: HashMap<WebhookId, Vec<RecentDelivery>> = HashMap::new();
+    for row in conn.query(NEWEST.of(conn), &[ids.into(), since.into(), i64::from(IN_ROW).into()]).await? {
+        let attempts: u32 = row.get("attempts")?;
+        let event_type: String = row.get("event_type")?;
+        found.entry(row.get("webhook_id")?).or_default().push(RecentDelivery {
+            created_at: row.get("created_at")?,
+            state: row.parse("state")?,
+            tried: attempts > 0,
+            is_test: event_type == EventType::WEBHOOK_TEST.as_str(),
+        });
+    }
+    Ok(found)
 }

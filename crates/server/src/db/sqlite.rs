@@ -68,7 +68,7 @@ where
 }
 
 /// Runs a closure that awaits nothing but its connection. A panic in it ends this transaction only.
-fn to_the_end<T, E: From<DbError>>(
+pub(super) fn to_the_end<T, E: From<DbError>>(
     work: impl for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>>,
     conn: &mut Conn,
 ) -> Result<T, E> {
@@ -168,7 +168,7 @@ fn in_snapshot<T, E: From<DbError>>(
     result
 }
 
-fn batch(conn: &mut Conn, sql: &str) -> Result<(), DbError> {
+pub(super) fn batch(conn: &mut Conn, sql: &str) -> Result<(), DbError> {
     match conn {
         Conn::Sqlite(connection) => connection.prepare_cached(sql)?.raw_execute().map(drop).map_err(Into::into),
         Conn::Postgres(_) => Err(DbError::Fault("not a SQLite connection".to_owned())),

@@ -87,6 +87,8 @@ pub struct Record {
     pub signing_seed_sealed: Option<Vec<u8>>,
     /// The first failure after the last success.
     pub failing_since: Option<Timestamp>,
+    /// Microseconds since then that don't count towards turning it off; see [`health::at_work`](super::health::at_work).
+    pub failing_uncounted: i64,
     /// Failed attempts since then.
     pub failing_attempts: i64,
     /// What went wrong last, while it is failing.
@@ -219,7 +221,7 @@ const COLUMNS: &str = "w.id AS id, w.url AS url, w.description AS description, w
      w.headers_sealed AS headers_sealed, w.rate_limit AS rate_limit, w.secret_sealed AS secret_sealed, \
      w.old_secret_sealed AS old_secret_sealed, w.old_secret_until AS old_secret_until, \
      w.signing_seed_sealed AS signing_seed_sealed, w.failing_since AS failing_since, \
-     w.failing_attempts AS failing_attempts, w.last_error AS last_error, w.cancel_before AS cancel_before";
+     w.failing_uncounted AS failing_uncounted, w.failing_attempts AS failing_attempts, w.last_error AS last_error, w.cancel_before AS cancel_before";
 
 fn read(row: &Row) -> Result<Record, DbError> {
     let event_types: EventTypes = row.json("event_types")?;
@@ -249,6 +251,7 @@ fn read(row: &Row) -> Result<Record, DbError> {
         old_secret: old_secret(row)?,
         signing_seed_sealed: row.get("signing_seed_sealed")?,
         failing_since: row.get("failing_since")?,
+        failing_uncounted: row.get("failing_uncounted")?,
         failing_attempts: row.get("failing_attempts")?,
         last_error: optional_json(row, "last_error")?,
         cancel_before: row.get("cancel_before")?,

@@ -9,7 +9,7 @@
 //! deliveries that are sent to who asked for no more.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
@@ -21,14 +21,12 @@ use bellwire_core::{
     time::Timestamp,
 };
 use futures_util::future::join_all;
-use tokio::{
-    sync::mpsc::UnboundedReceiver,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{agenda::Agenda, lane::Lane, send::Answer, tick};
 use crate::{
     app::{App, Owed},
+    clock::Moment,
     db::{
         self, Conn, DbError,
         attempts::{AttemptResult, NewAttempt},
@@ -61,39 +59,41 @@ pub(super) struct Attempted {
     pub(super) lane: Arc<Lane>,
     pub(super) started_at: Timestamp,
     pub(super) ended_at: Timestamp,
+    /// The same by the database's clock: the next try counts from here.
+    pub(super) due_from: Timestamp,
     pub(super) outcome: Outcome,
     /// When there was one.
     pub(super) answer: Option<Answer>,
 }
 
 /// Runs until nobody can hand in anything any more.
-pub(super) async fn run(app: App, agenda: Arc<Agenda>, mut finished: UnboundedReceiver<Finished>) {
+pub(super) async fn run(app: &App, agenda: &Agenda, finished: &mut UnboundedReceiver<Finished>) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut news = News::default();
-    let mut apart = interval(APART);
-    apart.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut next = app.clock.moment();
     loop {
         tokio::select! {
             biased;
             count = finished.recv_many(&mut batch, BATCH) => if count == 0 { break },
-            () = news.due(&app) => {
-                news.tell(&app);
+            () = news.due(app) => {
+                news.tell(app);
                 continue;
             }
         }
-        apart.tick().await;
+        app.clock.rest_until(next).await;
+        next = app.clock.moment().plus(APART);
         while batch.len() < BATCH
             && let Ok(more) = finished.try_recv()
         {
             batch.push(more);
         }
-        write(&app, &agenda, &batch, &mut news).await;
+        write(app, agenda, &batch, &mut news).await;
         batch.clear();
-        if app.clock.now() >= news.next {
-            news.tell(&app);
+        if app.clock.moment() >= news.next {
+            news.tell(app);
         }
     }
-    news.tell(&app);
+    news.tell(app);
 }
 
 async fn write(app: &App, agenda: &Agenda, batch: &[Finished], news: &mut News) {
@@ -105,7 +105,7 @@ async fn write(app: &App, agenda: &Agenda, batch: &[Finished], news: &mut News) 
         let fates = plan.fates.clone();
         match app.db.write(move |conn| Box::pin(async move { plan.write(conn).await })).await {
             Ok(changed) => {
-                after(part, &changed, news);
+                after(app, part, &changed, news);
                 count(&app.metrics, part, &fates);
                 notes.into_iter().for_each(|(webhook, at)| agenda.note(webhook, at));
             }
@@ -118,7 +118,7 @@ async fn write(app: &App, agenda: &Agenda, batch: &[Finished], news: &mut News) 
             }
             Err(error) => {
                 tracing::warn!(%error, "outcomes can't be written yet");
-                app.clock.sleep_until(app.clock.now().saturating_add(PAUSE)).await;
+                app.clock.sleep(PAUSE).await;
                 parts.push(part);
             }
         }
@@ -139,7 +139,12 @@ struct Plan {
 /// What an attempt says of its webhook.
 enum Sign {
     Good,
-    Bad { reason: Reason, error: LastError },
+    /// `at` is by the database's clock.
+    Bad {
+        reason: Reason,
+        at: Timestamp,
+        error: LastError,
+    },
 }
 
 impl Plan {
@@ -173,9 +178,9 @@ impl Plan {
 
     /// Returns when it is due again.
     fn add(&mut self, app: &App, attempted: &Attempted) -> Option<Timestamp> {
-        let Attempted { owed, lane, started_at, ended_at, outcome, answer } = attempted;
+        let Attempted { owed, lane, started_at, ended_at, due_from, outcome, answer } = attempted;
         let jitter = Jitter::new(if outcome.is_success() { 0.5 } else { app.random.fraction() });
-        let next = delivery::next(owed.tries, owed.reason, outcome, *ended_at, jitter, &app.retry);
+        let next = delivery::next(owed.tries, owed.reason, outcome, *due_from, jitter, &app.retry);
         let automatic = u32::from(owed.reason == Reason::Automatic);
         let (fate, tries) = match next {
             Next::Delivered => (Fate::Delivered, automatic),
@@ -185,7 +190,7 @@ impl Plan {
         };
         let (tries, attempts) = (owed.tries.saturating_add(tries), owed.attempts.saturating_add(1));
         self.fates.push(fate);
-        self.settled.push(Settled { id: owed.id, fate, tries, attempts, at: *ended_at });
+        self.settled.push(Settled { id: owed.id, fate, tries, attempts, at: *due_from });
         self.attempts.push(NewAttempt {
             delivery: owed.id,
             number: attempts,
@@ -205,14 +210,14 @@ impl Plan {
             },
         });
         if !outcome.is_success() {
-            let sign = Sign::Bad { reason: owed.reason, error: last_error(attempted) };
+            let sign = Sign::Bad { reason: owed.reason, at: *due_from, error: last_error(attempted) };
             self.health.entry(lane.webhook).or_default().push(sign);
-        } else if !lane.is_healthy(*ended_at) {
+        } else if !lane.is_healthy(app.clock.moment()) {
             self.health.entry(lane.webhook).or_default().push(Sign::Good);
         }
         match fate {
             Fate::Retry(at) => Some(at),
-            Fate::Restored => Some(*ended_at),
+            Fate::Restored => Some(*due_from),
             Fate::Delivered | Fate::Failed => None,
         }
     }
@@ -242,11 +247,18 @@ impl Plan {
 /// A webhook's health after an attempt. That it has failed for too long is the [`tick`]'s to see.
 fn judge(health: HealthRow, sign: Sign) -> HealthRow {
     match sign {
-        Sign::Good => HealthRow { health: Health::Ok, failing_since: None, failing_attempts: 0, last_error: None },
+        Sign::Good => HealthRow {
+            health: Health::Ok,
+            failing_since: None,
+            failing_uncounted: 0,
+            failing_attempts: 0,
+            last_error: None,
+        },
         Sign::Bad { reason: Reason::Test, .. } => health,
-        Sign::Bad { error, .. } => HealthRow {
+        Sign::Bad { error, at, .. } => HealthRow {
             health: Health::Failing,
-            failing_since: Some(health.failing_since.unwrap_or(error.at)),
+            failing_since: Some(health.failing_since.unwrap_or(at)),
+            failing_uncounted: health.failing_since.map_or(0, |_| health.failing_uncounted),
             failing_attempts: health.failing_attempts.saturating_add(1),
             last_error: Some(error),
         },
@@ -269,18 +281,19 @@ fn last_error(attempted: &Attempted) -> LastError {
 }
 
 /// What follows from a commit.
-fn after(written: &[Finished], changed: &BTreeSet<WebhookId>, news: &mut News) {
+fn after(app: &App, written: &[Finished], changed: &BTreeSet<WebhookId>, news: &mut News) {
+    let now = app.clock.moment();
     for finished in written {
         let Finished::Attempt(attempted) = finished else { continue };
-        let Attempted { owed, lane, ended_at, outcome, .. } = &**attempted;
+        let Attempted { owed, lane, outcome, .. } = &**attempted;
         news.deliveries.insert(owed.workspace);
         if changed.contains(&owed.webhook) {
             news.webhooks.insert(owed.workspace);
         }
         if !outcome.is_success() {
             lane.unsure();
-        } else if !lane.is_healthy(*ended_at) {
-            lane.healthy(*ended_at);
+        } else if !lane.is_healthy(now) {
+            lane.healthy(now);
         }
     }
 }
@@ -316,7 +329,7 @@ fn count(metrics: &Metrics, written: &[Finished], fates: &[Fate]) {
 
 /// Turns off webhooks whose receivers answered `410 Gone`. When that fails, the next attempt is answered the same.
 async fn turn_off_gone(app: &App, batch: &[Finished]) {
-    let mut gone: HashMap<WebhookId, &Attempted> = HashMap::new();
+    let mut gone: BTreeMap<WebhookId, &Attempted> = BTreeMap::new();
     for finished in batch {
         if let Finished::Attempt(attempted) = finished
             && attempted.owed.reason != Reason::Test
@@ -341,7 +354,7 @@ struct News {
     deliveries: BTreeSet<WorkspaceId>,
     webhooks: BTreeSet<WorkspaceId>,
     /// Not before.
-    next: Timestamp,
+    next: Moment,
 }
 
 impl News {
@@ -360,6 +373,6 @@ impl News {
         for workspace in std::mem::take(&mut self.webhooks) {
             app.changed(workspace, "webhooks");
         }
-        self.next = app.clock.now().saturating_add(LIVE);
+        self.next = app.clock.moment().plus(LIVE);
     }
 }

@@ -16,10 +16,12 @@
 //! - Nothing is sent to an inactive or deleted webhook but tests; leases are given back.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasherDefault, DefaultHasher},
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -29,18 +31,20 @@ use bellwire_core::{
     id::{WebhookId, WorkspaceId},
     time::Timestamp,
 };
+use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Shared,
     dial::Failure,
     finish::{Attempted, Finished},
-    send::{self, Connection},
+    send::Connection,
     target::Target,
 };
 use crate::{
     app::{Owed, ROOM},
-    db,
+    clock::Moment,
+    db::{self, DbError},
 };
 
 /// Exchanges at once, at the most.
@@ -69,7 +73,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Lane {
     pub(super) webhook: WebhookId,
     in_workspace: Arc<InWorkspace>,
-    healthy_until: AtomicI64,
+    /// Microseconds of a [`Moment`].
+    healthy_until: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -104,11 +109,12 @@ struct State {
     /// There is more in the database than was fetched.
     backlog: bool,
     /// With a rate limit: when the next request may be made.
-    slot: Timestamp,
+    slot: Moment,
     /// Exchanges that ended in this second, and in the one before.
     ended: usize,
     recent: usize,
-    used_at: Timestamp,
+    made_at: Moment,
+    used_at: Moment,
 }
 
 #[derive(Clone)]
@@ -121,7 +127,7 @@ enum Known {
 /// A connection that nobody uses. All of the engine share a number of places for them.
 struct Parked {
     open: Open,
-    since: Timestamp,
+    since: Moment,
     _place: OwnedSemaphorePermit,
 }
 
@@ -144,11 +150,11 @@ struct Job {
     target: Arc<Target>,
     open: Option<Open>,
     /// Not before.
-    at: Option<Timestamp>,
+    at: Option<Moment>,
 }
 
 impl Lane {
-    pub(super) fn new(webhook: WebhookId, in_workspace: Arc<InWorkspace>, now: Timestamp) -> Self {
+    pub(super) fn new(webhook: WebhookId, in_workspace: Arc<InWorkspace>, now: Moment, due: Timestamp) -> Self {
         let state = State {
             queue: VecDeque::new(),
             idle: Vec::new(),
@@ -156,7 +162,7 @@ impl Lane {
             width: FIRST_WIDTH,
             answers: false,
             strikes: 0,
-            rests_until: now,
+            rests_until: due,
             target: Known::Nothing,
             changes: 0,
             loading: false,
@@ -164,9 +170,10 @@ impl Lane {
             slot: now,
             ended: 0,
             recent: 0,
+            made_at: now,
             used_at: now,
         };
-        Self { webhook, in_workspace, healthy_until: AtomicI64::new(i64::MIN), state: Mutex::new(state) }
+        Self { webhook, in_workspace, healthy_until: AtomicU64::new(0), state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -178,7 +185,7 @@ impl Lane {
         let mut state = self.state();
         state.queue.extend(owed);
         state.backlog |= backlog;
-        self.rest(shared, &mut state, shared.app.clock.now());
+        self.rest(shared, &mut state, shared.app.database_clock.now());
         self.trim(shared, &mut state);
         self.advance(shared, &mut state);
     }
@@ -231,7 +238,7 @@ impl Lane {
         if state.queue.len() <= capacity {
             return;
         }
-        let now = shared.app.clock.now();
+        let now = shared.app.database_clock.now();
         for owed in state.queue.drain(capacity..) {
             shared.release(owed, now);
         }
@@ -241,7 +248,7 @@ impl Lane {
     /// Deliveries that this lane would take in from the database. When it is full it asks again by itself.
     pub(super) fn room(&self, shared: &Shared) -> usize {
         let mut state = self.state();
-        let now = shared.app.clock.now();
+        let now = shared.app.database_clock.now();
         if now < state.rests_until {
             shared.agenda.note(self.webhook, state.rests_until);
             return 0;
@@ -275,7 +282,10 @@ impl Lane {
             loop {
                 let changes = lane.state().changes;
                 let webhook = lane.webhook;
-                let read = shared.app.db.read(move |conn| Box::pin(db::webhooks::target(conn, webhook))).await;
+                let reading = shared.app.db.read(move |conn| Box::pin(db::webhooks::target(conn, webhook)));
+                // Whatever happens, the lane has to know that nobody is reading any more.
+                let read = AssertUnwindSafe(reading).catch_unwind().await;
+                let read = read.unwrap_or_else(|_| Err(DbError::Fault("reading a webhook panicked".to_owned())));
                 let known = read.map_err(crate::error::Error::from).and_then(|stored| {
                     stored.map(|stored| Target::open(&shared.app, &stored).map(Arc::new)).transpose()
                 });
@@ -296,7 +306,7 @@ impl Lane {
 
     /// Keeps what was read, and gives back what is not to be sent: the workers may all be waiting for answers.
     fn know(&self, shared: &Shared, state: &mut State, target: Option<Arc<Target>>) {
-        let now = shared.app.clock.now();
+        let now = shared.app.database_clock.now();
         for owed in std::mem::take(&mut state.queue) {
             if target.as_ref().is_some_and(|target| target.wants(&owed)) {
                 state.queue.push_back(owed);
@@ -304,7 +314,7 @@ impl Lane {
                 shared.release(owed, now);
             }
         }
-        if state.used_at == state.rests_until {
+        if state.used_at == state.made_at {
             // Nothing has been sent yet.
             state.answers = target.as_ref().is_some_and(|target| target.healthy);
         }
@@ -313,7 +323,7 @@ impl Lane {
 
     /// What a worker does next; `None` when it is not needed any more.
     fn next(self: &Arc<Self>, shared: &Arc<Shared>, ended: Option<Ended>, mut open: Option<Open>) -> Option<Job> {
-        let now = shared.app.clock.now();
+        let (moment, now) = (shared.app.clock.moment(), shared.app.database_clock.now());
         let mut state = self.state();
         state.note(ended, now);
         self.rest(shared, &mut state, now);
@@ -339,8 +349,8 @@ impl Lane {
                 continue;
             }
             let at = target.pace.map(|pace| {
-                let at = state.slot.max(now);
-                state.slot = at.saturating_add(pace);
+                let at = state.slot.max(moment);
+                state.slot = at.plus(pace);
                 at
             });
             if state.running < state.width && !state.queue.is_empty() {
@@ -353,18 +363,31 @@ impl Lane {
         }
         state.refill(shared, self.webhook, now);
         state.running -= 1;
-        state.used_at = now;
+        state.used_at = moment;
         if let Some(open) = open
             && state.idle.len() < MAX_WIDTH
             && let Ok(place) = Arc::clone(&shared.idle).try_acquire_owned()
         {
-            state.idle.push(Parked { open, since: now, _place: place });
+            state.idle.push(Parked { open, since: moment, _place: place });
         }
         None
     }
 
+    /// What is known of the webhook now, when this is to be sent to it.
+    fn target_for(&self, owed: &Owed) -> Option<Arc<Target>> {
+        match &self.state().target {
+            Known::Is(target) if target.wants(owed) => Some(Arc::clone(target)),
+            _ => None,
+        }
+    }
+
+    /// To be looked at again, as the next one.
+    fn put_back(&self, owed: Owed) {
+        self.state().queue.push_front(owed);
+    }
+
     /// What is done once a second. `false` when the lane is not needed any more.
-    pub(super) fn tick(self: &Arc<Self>, shared: &Arc<Shared>, now: Timestamp, reload: bool) -> bool {
+    pub(super) fn tick(self: &Arc<Self>, shared: &Arc<Shared>, now: Moment, reload: bool) -> bool {
         let mut state = self.state();
         state.recent = std::mem::take(&mut state.ended);
         state.idle.retain(|parked| now.since(parked.since) < IDLE);
@@ -385,25 +408,25 @@ impl Lane {
 
     /// Gives everything back that is not under way.
     pub(super) fn stop(&self, shared: &Shared) {
-        let now = shared.app.clock.now();
+        let now = shared.app.database_clock.now();
         for owed in self.state().queue.drain(..) {
             shared.release(owed, now);
         }
     }
 
     /// Whether the webhook was found healthy a short while ago: then a success is no news.
-    pub(super) fn is_healthy(&self, now: Timestamp) -> bool {
+    pub(super) fn is_healthy(&self, now: Moment) -> bool {
         self.healthy_until.load(Relaxed) > now.as_micros()
     }
 
     /// The database says that it is healthy.
-    pub(super) fn healthy(&self, now: Timestamp) {
-        self.healthy_until.store(now.saturating_add(HEALTHY).as_micros(), Relaxed);
+    pub(super) fn healthy(&self, now: Moment) {
+        self.healthy_until.store(now.plus(HEALTHY).as_micros(), Relaxed);
     }
 
     /// It may not be healthy.
     pub(super) fn unsure(&self) {
-        self.healthy_until.store(i64::MIN, Relaxed);
+        self.healthy_until.store(0, Relaxed);
     }
 }
 
@@ -466,30 +489,39 @@ impl Worker {
     }
 
     async fn send(&self, job: Job) -> (Option<Ended>, Option<Open>) {
-        let Job { owed, target, open, at } = job;
-        let (shared, clock) = (&self.shared, &self.shared.app.clock);
+        let Job { owed, mut target, mut open, at } = job;
+        let shared = &self.shared;
+        let (clock, due_clock) = (&shared.app.clock, &shared.app.database_clock);
         if let Some(at) = at
-            && at > clock.now()
+            && at > clock.moment()
         {
             let stopped = Box::pin(async {
                 tokio::select! {
+                    biased;
                     () = clock.sleep_until(at) => false,
                     () = shared.stopped() => true,
                 }
             });
             if stopped.await {
-                shared.release(owed, clock.now());
+                shared.release(owed, due_clock.now());
                 return (None, open);
             }
-            if owed.leased_until < clock.now().saturating_add(LEASE_MARGIN) {
+            if owed.leased_until < due_clock.now().saturating_add(LEASE_MARGIN) {
                 shared.agenda.note(self.lane.webhook, owed.leased_until);
                 return (None, open);
             }
+            // It may have been switched off, changed or deleted meanwhile.
+            let Some(current) = self.lane.target_for(&owed) else {
+                self.lane.put_back(owed);
+                return (None, open);
+            };
+            target = current;
+            open = open.filter(|open| open.target.url == target.url);
         }
         let started_at = clock.now();
         let connection = open.map(|open| open.connection);
-        let result = send::exchange(&shared.dialer, &shared.limits, &target, connection, &owed, started_at).await;
-        let ended_at = clock.now();
+        let result = shared.transport.exchange(&target, connection, &owed, started_at).await;
+        let (ended_at, due_from) = (clock.now(), due_clock.now());
         let (outcome, answer, open) = match result {
             Ok((answer, connection)) => {
                 let retry_after = answer.retry_after.as_deref().and_then(|text| parse_retry_after(text, ended_at));
@@ -499,13 +531,21 @@ impl Worker {
             Err(Failure::Attempt(error)) => (Outcome::Error(error), None, None),
             Err(Failure::NotTried(error)) => {
                 tracing::warn!(%error, "can't open more connections");
-                shared.release(owed, ended_at.saturating_add(PAUSE));
+                shared.release(owed, due_from.saturating_add(PAUSE));
                 return (Some(Ended::Strained), None);
             }
         };
         let strained = matches!(outcome, Outcome::Error(_) | Outcome::Answered { status: 429 | 500..=599, .. });
         let lane = Arc::clone(&self.lane);
-        shared.finish(Finished::Attempt(Box::new(Attempted { owed, lane, started_at, ended_at, outcome, answer })));
+        shared.finish(Finished::Attempt(Box::new(Attempted {
+            owed,
+            lane,
+            started_at,
+            ended_at,
+            due_from,
+            outcome,
+            answer,
+        })));
         (Some(if strained { Ended::Strained } else { Ended::Answered }), open)
     }
 }
@@ -520,14 +560,17 @@ impl Drop for Worker {
     }
 }
 
+/// The ids are our own, so nobody can choose them; and a simulation has to meet lanes in the same order every time.
+type Unseeded = BuildHasherDefault<DefaultHasher>;
+
 /// All lanes, and how many exchanges each workspace has.
 #[derive(Default)]
 pub(super) struct Lanes(Mutex<Registry>);
 
 #[derive(Default)]
 struct Registry {
-    lanes: std::collections::HashMap<WebhookId, Arc<Lane>>,
-    workspaces: std::collections::HashMap<WorkspaceId, Arc<InWorkspace>>,
+    lanes: HashMap<WebhookId, Arc<Lane>, Unseeded>,
+    workspaces: HashMap<WorkspaceId, Arc<InWorkspace>, Unseeded>,
 }
 
 impl Lanes {
@@ -537,7 +580,7 @@ impl Lanes {
 
     /// Gives deliveries to their lanes. `backlog` says for which webhooks there is more in the database.
     pub(super) fn push(&self, shared: &Arc<Shared>, owed: Vec<Owed>, backlog: impl Fn(WebhookId) -> bool) {
-        let now = shared.app.clock.now();
+        let (now, due) = (shared.app.clock.moment(), shared.app.database_clock.now());
         let mut registry = self.registry();
         let mut owed = owed.into_iter().peekable();
         while let Some(first) = owed.next() {
@@ -545,7 +588,7 @@ impl Lanes {
             let Registry { lanes, workspaces } = &mut *registry;
             let lane = lanes.entry(webhook).or_insert_with(|| {
                 let in_workspace = workspaces.entry(first.workspace).or_default();
-                Arc::new(Lane::new(webhook, Arc::clone(in_workspace), now))
+                Arc::new(Lane::new(webhook, Arc::clone(in_workspace), now, due))
             });
             let rest = std::iter::from_fn(|| owed.next_if(|next| next.webhook == webhook));
             lane.push(shared, std::iter::once(first).chain(rest), backlog(webhook));
@@ -566,7 +609,7 @@ impl Lanes {
     }
 
     /// See [`Lane::tick`]. Lanes that are not needed any more are forgotten.
-    pub(super) fn tick(&self, shared: &Arc<Shared>, now: Timestamp, reload: bool) {
+    pub(super) fn tick(&self, shared: &Arc<Shared>, now: Moment, reload: bool) {
         let mut registry = self.registry();
         registry.lanes.retain(|_, lane| lane.tick(shared, now, reload));
         let burdens = registry.lanes.values().map(|lane| lane.burden());

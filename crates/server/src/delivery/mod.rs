@@ -28,22 +28,34 @@ mod tests;
 mod tick;
 mod tls;
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bellwire_core::time::Timestamp;
+use futures_util::FutureExt;
 use tokio::{
     sync::{Notify, Semaphore, mpsc, watch},
     task::JoinHandle,
     time::timeout,
 };
 
-use self::{agenda::Agenda, dial::Dialer, finish::Finished, lane::Lanes, resolve::Resolver};
+use self::{
+    agenda::Agenda,
+    dial::{Dialer, Failure},
+    finish::Finished,
+    lane::Lanes,
+    resolve::Resolver,
+    send::{Answer, Connection},
+    target::Target,
+};
 use crate::app::{App, Owed, Signal};
 
 /// Idle connections that are kept, of all webhooks together.
 const IDLE_CONNECTIONS: usize = 1_024;
 /// How long [`Engine::drain`] waits for what is under way.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a task of the engine rests after it has panicked.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// How long an exchange may take.
 #[derive(Clone, Copy, Debug)]
@@ -68,11 +80,41 @@ pub struct Engine {
     finish: JoinHandle<()>,
 }
 
+/// What takes requests to receivers.
+enum Transport {
+    /// Connections over the network.
+    Network { dialer: Dialer, limits: Limits },
+    /// Receivers in this process, with a clock that is moved by hand.
+    #[cfg(test)]
+    Simulated(Arc<tests::simulation::Receivers>),
+}
+
+impl Transport {
+    fn network(app: &App, limits: Limits, resolver: Resolver) -> Result<Self, String> {
+        let tls = tls::connector(app.config.extra_ca_file.as_deref())
+            .map_err(|error| format!("the setting --extra-ca-file (BELLWIRE_EXTRA_CA_FILE): {error}"))?;
+        Ok(Self::Network { dialer: Dialer { addresses: app.addresses.clone(), resolver, tls }, limits })
+    }
+
+    async fn exchange(
+        &self,
+        target: &Target,
+        open: Option<Connection>,
+        owed: &Owed,
+        now: Timestamp,
+    ) -> Result<(Answer, Option<Connection>), Failure> {
+        match self {
+            Self::Network { dialer, limits } => send::exchange(dialer, limits, target, open, owed, now).await,
+            #[cfg(test)]
+            Self::Simulated(receivers) => receivers.exchange(target, owed).await,
+        }
+    }
+}
+
 /// What the engine's tasks share.
 struct Shared {
     app: App,
-    limits: Limits,
-    dialer: Dialer,
+    transport: Transport,
     lanes: Lanes,
     agenda: Arc<Agenda>,
     /// Places for idle connections.
@@ -88,24 +130,16 @@ struct Shared {
 /// # Errors
 /// With a sentence for the operator when the file of certificate authorities can't be used.
 pub fn start(app: &App, signals: mpsc::UnboundedReceiver<Signal>) -> Result<Engine, String> {
-    start_with(app, signals, Limits::default(), Resolver::default())
+    Ok(start_with(app, signals, Transport::network(app, Limits::default(), Resolver::default())?))
 }
 
-fn start_with(
-    app: &App,
-    signals: mpsc::UnboundedReceiver<Signal>,
-    limits: Limits,
-    resolver: Resolver,
-) -> Result<Engine, String> {
-    let tls = tls::connector(app.config.extra_ca_file.as_deref())
-        .map_err(|error| format!("the setting --extra-ca-file (BELLWIRE_EXTRA_CA_FILE): {error}"))?;
+fn start_with(app: &App, mut signals: mpsc::UnboundedReceiver<Signal>, transport: Transport) -> Engine {
     // Bounded by the places in memory: every outcome holds the place of its delivery.
-    let (finish, finished) = mpsc::unbounded_channel();
+    let (finish, mut finished) = mpsc::unbounded_channel();
     let agenda = Arc::new(Agenda::default());
     let shared = Arc::new(Shared {
         app: app.clone(),
-        limits,
-        dialer: Dialer { addresses: app.addresses.clone(), resolver, tls },
+        transport,
         lanes: Lanes::default(),
         agenda: Arc::clone(&agenda),
         idle: Arc::new(Semaphore::new(IDLE_CONNECTIONS)),
@@ -113,15 +147,28 @@ fn start_with(
         replay: Notify::new(),
         stop: watch::Sender::new(false),
     });
+    let [dispatching, sweeping, ticking, replaying] = [(); 4].map(|()| Arc::clone(&shared));
     let tasks = vec![
-        tokio::spawn(dispatch(Arc::clone(&shared), signals)),
-        tokio::spawn(sweep::run(Arc::clone(&shared))),
-        tokio::spawn(tick::run(Arc::clone(&shared))),
-        tokio::spawn(replay::run(Arc::clone(&shared))),
+        tokio::spawn(async move { while panicked(&dispatching.app, dispatch(&dispatching, &mut signals)).await {} }),
+        tokio::spawn(async move { while panicked(&sweeping.app, sweep::run(&sweeping)).await {} }),
+        tokio::spawn(async move { while panicked(&ticking.app, tick::run(&ticking)).await {} }),
+        tokio::spawn(async move { while panicked(&replaying.app, replay::run(&replaying)).await {} }),
     ];
     // It ends when nobody can hand it anything any more, so it must not hold `shared`.
-    let finish = tokio::spawn(finish::run(app.clone(), agenda, finished));
-    Ok(Engine { shared, tasks, finish })
+    let app = app.clone();
+    let finish = tokio::spawn(async move { while panicked(&app, finish::run(&app, &agenda, &mut finished)).await {} });
+    Engine { shared, tasks, finish }
+}
+
+/// Runs a task of the engine to its end. `true`: it has panicked, and is to be run again. What it had in hand is found again
+/// when the leases end; an engine that stands still would be found by nobody.
+async fn panicked(app: &App, task: impl Future<Output = ()>) -> bool {
+    let result = AssertUnwindSafe(task).catch_unwind().await;
+    if result.is_err() {
+        tracing::error!("a task of the engine panicked; it is started again");
+        app.clock.sleep(AGAIN).await;
+    }
+    result.is_err()
 }
 
 impl Engine {
@@ -158,13 +205,13 @@ impl Shared {
         let _ = self.finish.send(finished);
     }
 
-    /// Gives a lease back without an attempt.
+    /// Gives a lease back without an attempt; it is due again at `due`, by the database's clock.
     fn release(&self, owed: Owed, due: Timestamp) {
         self.finish(Finished::Release(owed, due));
     }
 }
 
-async fn dispatch(shared: Arc<Shared>, mut signals: mpsc::UnboundedReceiver<Signal>) {
+async fn dispatch(shared: &Arc<Shared>, signals: &mut mpsc::UnboundedReceiver<Signal>) {
     loop {
         let signal = tokio::select! {
             biased;
@@ -173,17 +220,17 @@ async fn dispatch(shared: Arc<Shared>, mut signals: mpsc::UnboundedReceiver<Sign
         };
         let Some(signal) = signal else { return };
         match signal {
-            Signal::Owed(owed) => shared.lanes.push(&shared, owed, |_| false),
+            Signal::Owed(owed) => shared.lanes.push(shared, owed, |_| false),
             Signal::Due(webhooks) => {
-                let now = shared.app.clock.now();
+                let now = shared.app.database_clock.now();
                 webhooks.into_iter().for_each(|webhook| shared.agenda.note(webhook, now));
             }
             Signal::Replay => shared.replay.notify_one(),
-            Signal::Changed(webhook) => shared.lanes.changed(&shared, webhook),
+            Signal::Changed(webhook) => shared.lanes.changed(shared, webhook),
         }
     }
     signals.close();
-    let now = shared.app.clock.now();
+    let now = shared.app.database_clock.now();
     while let Some(signal) = signals.recv().await {
         if let Signal::Owed(owed) = signal {
             owed.into_iter().for_each(|owed| shared.release(owed, now));

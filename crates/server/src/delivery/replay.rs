@@ -1,6 +1,6 @@
 //! Carries replays out: one short step after the other, of all replays in turn, until none has anything left to do.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::Shared;
 use crate::ops;
@@ -9,7 +9,7 @@ use crate::ops;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Runs until the engine stops.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(super) async fn run(shared: &Shared) {
     let clock = &shared.app.clock;
     while !shared.stopping() {
         match ops::replays::step(&shared.app).await {
@@ -18,9 +18,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Err(error) => error.log(),
         }
         tokio::select! {
+            biased;
             () = shared.stopped() => return,
             () = shared.replay.notified() => {}
-            () = clock.sleep_until(clock.now().saturating_add(EVERY)) => {}
+            () = clock.sleep(EVERY) => {}
         }
     }
 }

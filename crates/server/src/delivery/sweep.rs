@@ -1,4 +1,4 @@
-//! Fetches from the database what is due: retries, resends, what did not fit in memory, what a dead node left.
+//! Fetches from the database what is due by the database's clock: retries, resends, what did not fit in memory, what a dead node left.
 //!
 //! It looks when the agenda says that something is due, and takes no more than a lane has room for and than there are places in
 //! memory. Every few seconds it walks through the webhooks that have anything pending, one step in an index for each, so that
@@ -15,7 +15,7 @@ use super::Shared;
 use crate::{
     app::Owed,
     db::{
-        self, Db,
+        self,
         leases::{Claim, Pending},
     },
     error::Error,
@@ -37,26 +37,26 @@ const TESTS: usize = 16;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Runs until the engine stops.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(super) async fn run(shared: &Arc<Shared>) {
     let clock = &shared.app.clock;
     let mut walk = Some(Walk { after: None, first: true, seen: Seen::default() });
-    let (mut next_walk, mut next_tick) = (clock.now(), clock.now());
+    let (mut next_walk, mut next_tick) = (clock.moment(), clock.moment());
     let mut ticks = 0_u64;
     loop {
-        let now = clock.now();
+        let now = clock.moment();
         if now >= next_tick {
-            // Other nodes don't say when they change a webhook: on PostgreSQL, look from time to time.
-            let reload = matches!(shared.app.db, Db::Postgres(_)) && ticks.is_multiple_of(5);
-            shared.lanes.tick(&shared, now, reload);
+            // Other nodes don't say when they change a webhook: look from time to time.
+            let reload = shared.app.db.is_shared() && ticks.is_multiple_of(5);
+            shared.lanes.tick(shared, now, reload);
             ticks += 1;
-            next_tick = now.saturating_add(Duration::from_secs(1));
+            next_tick = now.plus(Duration::from_secs(1));
         }
         if walk.is_none() && now >= next_walk {
             walk = Some(Walk { after: None, first: false, seen: Seen::default() });
         }
         let mut failed = false;
         if let Some(step) = walk.take() {
-            match step.step(&shared, now).await {
+            match step.step(shared, shared.app.database_clock.now()).await {
                 Ok(next) => walk = next,
                 Err(error) => {
                     error.log();
@@ -64,16 +64,17 @@ pub(super) async fn run(shared: Arc<Shared>) {
                     walk = Some(step);
                 }
             }
-            next_walk = now.saturating_add(WALK);
+            next_walk = now.plus(WALK);
         }
-        if let Err(error) = round(&shared, now).await {
+        if let Err(error) = round(shared, shared.app.database_clock.now()).await {
             error.log();
             failed = true;
         }
         let at = match shared.agenda.next() {
-            _ if failed => clock.now().saturating_add(PAUSE),
+            _ if failed => clock.moment().plus(PAUSE),
             _ if walk.is_some() => now,
-            next => next.unwrap_or(next_tick).min(next_tick).min(next_walk),
+            Some(due_at) => clock.moment().plus(shared.app.database_clock.until(due_at)).min(next_tick).min(next_walk),
+            None => next_tick.min(next_walk),
         };
         if shared.stopping() {
             return;
@@ -131,7 +132,7 @@ impl Walk {
         let found = db.read(move |conn| Box::pin(async move { db::leases::pending(conn, after, STEP).await })).await?;
         let webhooks: Vec<WebhookId> = found.iter().map(|pending| pending.webhook).collect();
         let mut ended = 0;
-        if self.first && matches!(db, Db::Sqlite(_)) && !webhooks.is_empty() {
+        if self.first && !db.is_shared() && !webhooks.is_empty() {
             let (node, webhooks) = (shared.app.node, webhooks.clone());
             ended = db
                 .write(move |conn| {

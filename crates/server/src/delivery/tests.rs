@@ -3,12 +3,15 @@
 //! Nothing sleeps: tests wait for conditions, and a guard ends those that wait in vain.
 
 mod addresses;
+mod clocks;
 mod engines;
+mod faults;
 mod hostile;
 mod limits;
 mod receiver;
 mod recovery;
 mod retries;
+pub(super) mod simulation;
 mod status;
 pub(super) mod table;
 mod tls;

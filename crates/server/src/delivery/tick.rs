@@ -1,10 +1,10 @@
-//! What is due by the clock, once a second: webhooks that fail for too long are turned off, invites end, licenses are renewed
+//! What is due by the clock, once a second: the database's clock is looked at, webhooks that fail for too long are turned off, invites end, licenses are renewed
 //! or expire, what was skipped is written down, and what is old is deleted.
 //!
 //! Each step is a small transaction of its own and can be cut off or done twice without harm. Nothing here is asked for by
 //! anybody; it looks at the data, so that it does the same after a restart.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bellwire_core::{
     event::By,
@@ -15,6 +15,7 @@ use bellwire_core::{
 use super::Shared;
 use crate::{
     app::{App, Signal},
+    clock::Moment,
     db::{
         self, DbError,
         health::{HealthRow, LastError},
@@ -32,20 +33,21 @@ const STEPS: usize = 100;
 const KEYS: Duration = Duration::from_hours(24);
 
 /// Runs until the engine stops.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(super) async fn run(shared: &Shared) {
     let app = shared.app.clone();
+    let mut watch = Watch::default();
     let mut first = ops::license::clock::issue_missing(&app).await;
     loop {
-        let next = app.clock.now().saturating_add(EVERY);
+        let next = app.clock.moment().plus(EVERY);
         if first.is_err() {
             first = ops::license::clock::issue_missing(&app).await;
         }
         let done = [
             std::mem::replace(&mut first, Ok(())),
-            turn_off_failing(&app).await,
+            watch.go_on(&app).await,
             ops::invites::expire_due(&app).await.map(drop),
             ops::license::clock::advance_due(&app).await.map(drop),
-            clear(&shared).await,
+            clear(shared).await,
         ];
         for result in done {
             if let Err(error) = result {
@@ -53,6 +55,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         }
         tokio::select! {
+            biased;
             () = shared.stopped() => return,
             () = app.clock.sleep_until(next) => {}
         }
@@ -62,14 +65,16 @@ pub(super) async fn run(shared: Arc<Shared>) {
 /// Writes down what was skipped, deletes what is old.
 async fn clear(shared: &Shared) -> Result<(), Error> {
     let app = &shared.app;
-    let now = app.clock.now();
+    let due = app.database_clock.now();
+    // A clock that was set forward makes nothing old.
+    let now = app.clock.now().min(due);
     let (old, keys) = (now.saturating_sub(app.config.retention), now.saturating_sub(KEYS));
     for _ in 0..STEPS {
         let changed = app
             .db
             .write(move |conn| {
                 Box::pin(async move {
-                    let skipped = db::deliveries::cancel_skipped(conn, now, STEP).await?;
+                    let skipped = db::deliveries::cancel_skipped(conn, due, STEP).await?;
                     let history = db::prune::history(conn, old, STEP).await?;
                     let replays = db::prune::replays(conn, old, STEP).await?;
                     Ok::<_, DbError>(skipped + history + replays + db::prune::short_lived(conn, now, keys, STEP).await?)
@@ -83,16 +88,42 @@ async fn clear(shared: &Shared) -> Result<(), Error> {
     Ok(())
 }
 
+/// How long this engine has been at work.
+#[derive(Default)]
+struct Watch {
+    /// When it last said so.
+    said: Option<Moment>,
+}
+
+impl Watch {
+    /// Between two times of saying so.
+    const EVERY: Duration = Duration::from_secs(30);
+
+    /// Looks at the database's clock and, now and then, says that an engine is at work. Only then turns off what has failed for
+    /// too long: a time in which nobody was at work must not count.
+    async fn go_on(&mut self, app: &App) -> Result<(), Error> {
+        app.measure_database_clock().await?;
+        let moment = app.clock.moment();
+        if self.said.is_none_or(|said| moment.since(said) >= Self::EVERY) {
+            let now = app.database_clock.now();
+            let since = now.saturating_sub(self.said.map_or(Duration::ZERO, |said| moment.since(said)));
+            app.db.write(move |conn| Box::pin(async move { db::health::at_work(conn, now, since).await })).await?;
+            self.said = Some(moment);
+        }
+        turn_off_failing(app).await
+    }
+}
+
 /// Turns off the webhooks all of whose attempts have failed for as long as the policy says.
 async fn turn_off_failing(app: &App) -> Result<(), Error> {
-    let since = app.clock.now().saturating_sub(app.retry.deactivate_after);
+    let since = app.database_clock.now().saturating_sub(app.retry.deactivate_after);
     let failing =
         app.db.read(move |conn| Box::pin(async move { db::health::failing_since(conn, since, STEP).await })).await?;
     for (workspace, webhook) in failing {
         let after = words(app.retry.deactivate_after);
         turn_off(app, workspace, webhook, move |health| {
             // It may have worked again a moment ago.
-            let first = health.failing_since.filter(|first| *first <= since)?;
+            let first = health.failing_since.filter(|first| first.shifted(health.failing_uncounted) <= since)?;
             let forbidden =
                 health.last_error.as_ref().filter(|error| error.code.as_deref() == Some("address_forbidden"));
             let (code, message) = match forbidden {

@@ -101,10 +101,10 @@ pub async fn get(app: &App, actor: &Actor, id: DeliveryId) -> Result<DeliveryDet
 pub async fn tried(app: &App, actor: &Actor, id: DeliveryId, patience: Duration) -> Result<DeliveryDetails, Error> {
     // Listening begins before looking, so that nothing happens in between.
     let mut changes = app.live.subscribe();
-    let give_up = app.clock.now().saturating_add(patience);
+    let give_up = app.clock.moment().plus(patience);
     loop {
         let details = get(app, actor, id).await?;
-        if !details.attempts.is_empty() || app.clock.now() >= give_up {
+        if !details.attempts.is_empty() || app.clock.moment() >= give_up {
             return Ok(details);
         }
         tokio::select! {
@@ -163,7 +163,8 @@ pub async fn resend(app: &App, actor: &Actor, id: DeliveryId) -> Result<Delivery
             let missing = Error::not_found::<id::Delivery>;
             let record = db::deliveries::get(tx.conn, tx.workspace, id).await?.ok_or_else(missing)?;
             must_be_active(record.webhook_status)?;
-            if db::deliveries::resend(tx.conn, &[(id, record.delivery.state)], tx.now).await? == 0 {
+            let due = tx.app.database_clock.now();
+            if db::deliveries::resend(tx.conn, &[(id, record.delivery.state)], due).await? == 0 {
                 tx.unchanged();
             } else if let Some(found) = db::webhooks::get(tx.conn, tx.workspace, record.delivery.webhook_id).await? {
                 let data = json!({"object": found.webhook, "delivery_id": id});

@@ -8,6 +8,7 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
+    panic::AssertUnwindSafe,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -17,6 +18,7 @@ use bellwire_core::{
     id::WorkspaceId,
     permission::{Permission, Permissions},
 };
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use super::Actor;
@@ -159,7 +161,10 @@ async fn work<S: Shared>(app: App) {
         crowd = jobs.len() >= CROWD;
         let (replies, parts): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.reply, job.part)).unzip();
         let held = app.clone();
-        let written = app.db.write(move |conn| Box::pin(async move { S::write(&held, conn, parts).await })).await;
+        let writing = app.db.write(move |conn| Box::pin(async move { S::write(&held, conn, parts).await }));
+        // Whatever happens, somebody has to stay at work for those who wait.
+        let written = AssertUnwindSafe(writing).catch_unwind().await;
+        let written = written.unwrap_or_else(|_| Err(Error::Internal("a group commit panicked".to_owned())));
         match written {
             Ok(Written { answers, events, signals, changed }) => {
                 app.metrics.events.add(events);

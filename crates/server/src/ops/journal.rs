@@ -191,14 +191,15 @@ pub async fn append(
     let (written, deliveries) = db::events::append(conn, workspace, now, events).await?;
     let to_send = deliveries.iter().filter(|delivery| delivery.send).count();
     let mut places = if to_send == 0 { None } else { app.wake.reserve(to_send) };
-    let leased_until = now.saturating_add(LEASE);
+    let due_at = app.database_clock.now();
+    let leased_until = due_at.saturating_add(LEASE);
     let leased = places.is_some();
     let row = |delivery: &NewDelivery| {
         let lease = leased && delivery.send;
         DeliveryRow {
             id: app.random.id(now),
             delivery: *delivery,
-            due_at: if lease { leased_until } else { now },
+            due_at: if lease { leased_until } else { due_at },
             leased_by: lease.then_some(app.node),
         }
     };

@@ -1,6 +1,6 @@
 //! What the pages of webhooks show beside a webhook itself: reads only, each bounded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bellwire_core::{
     id::{self, WebhookId},
@@ -8,10 +8,13 @@ use bellwire_core::{
     time::Timestamp,
 };
 
-use super::Actor;
+use super::{Actor, webhooks::WebhookDetails};
 use crate::{
     app::App,
-    db::{self, recent::Recent},
+    db::{
+        self,
+        recent::{Recent, RecentDelivery},
+    },
     error::Error,
 };
 
@@ -31,6 +34,22 @@ pub async fn recent(app: &App, actor: &Actor, id: WebhookId, since: Timestamp) -
             })
         })
         .await
+}
+
+/// The newest deliveries of these webhooks of the workspace since `since`, a few of each, oldest first.
+///
+/// # Errors
+/// [`Error::Forbidden`]
+pub async fn deliveries(
+    app: &App,
+    actor: &Actor,
+    of: &[WebhookDetails],
+    since: Timestamp,
+) -> Result<HashMap<WebhookId, Vec<RecentDelivery>>, Error> {
+    actor.require(Permission::WebhooksView)?;
+    // They were read for this workspace: nothing is asked about others.
+    let ids: Vec<WebhookId> = of.iter().map(|webhook| webhook.id).collect();
+    Ok(app.db.read(move |conn| Box::pin(async move { db::recent::deliveries(conn, &ids, since).await })).await?)
 }
 
 /// Which of these webhooks have events held. Those of other workspaces have none.

@@ -206,7 +206,7 @@ pub async fn step(app: &App) -> Result<bool, Error> {
                 return Ok(0);
             }
             let shown: Vec<_> = page.data.iter().map(|delivery| (delivery.id, delivery.state)).collect();
-            let sent = deliveries::resend(tx.conn, &shown, tx.now).await?;
+            let sent = deliveries::resend(tx.conn, &shown, tx.app.database_clock.now()).await?;
             db::replays::add_sent(tx.conn, running.replay.id, sent).await?;
             Ok(sent)
         })

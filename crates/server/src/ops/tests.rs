@@ -5,6 +5,7 @@ mod deliveries;
 mod lists;
 mod publish;
 mod replays;
+mod several;
 mod webhooks;
 
 use std::{

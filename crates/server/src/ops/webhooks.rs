@@ -1,14 +1,15 @@
 //! Webhooks: what the page does.
 //!
 //! A webhook belongs to a workspace and to whoever created it. Everybody with `webhooks.view` sees it; `webhooks.manage` is
-//! needed to change it and to see its secret. Settings here, switching on and off in [`status`], secrets in [`sealed`], custom
-//! headers in [`headers`].
+//! needed to change it and to see its secret. Settings here, switching on and off in [`status`], several at once in
+//! [`several`], secrets in [`sealed`], custom headers in [`headers`].
 //!
 //! What always holds: secrets and header values are stored sealed and shown by no list, event or log; every change is followed,
 //! after its commit, by a word to the engine (which keeps webhooks in memory) and to the open pages.
 
 mod headers;
 mod sealed;
+mod several;
 mod status;
 
 use std::{collections::BTreeSet, ops::Deref};
@@ -29,6 +30,7 @@ use serde_json::{Map, Value, json, value::RawValue};
 pub use self::{
     headers::CustomHeaders,
     sealed::{Opened, SECRET, SecretHint, SecretView, open, place, reveal_secret, rotate_secret, secret_hint, sign},
+    several::{Change, MAX_SEVERAL, change_several},
     status::{Missed, activate, deactivate, status_changes, turn_off},
 };
 use super::{Actor, publish};
@@ -122,7 +124,7 @@ fn details(app: &App, workspace: WorkspaceId, record: Record) -> Result<WebhookD
         will_turn_off_at: record
             .failing_since
             .filter(|_| is_failing)
-            .map(|since| since.saturating_add(app.retry.deactivate_after)),
+            .map(|since| since.shifted(record.failing_uncounted).saturating_add(app.retry.deactivate_after)),
         last_error: record.last_error,
         webhook: record.webhook,
     })
@@ -200,6 +202,7 @@ pub async fn create(app: &App, actor: &Actor, new: NewWebhook) -> Result<(Webhoo
                 old_secret: None,
                 signing_seed_sealed: None,
                 failing_since: None,
+                failing_uncounted: 0,
                 failing_attempts: 0,
                 last_error: None,
                 cancel_before: Timestamp::default(),
@@ -331,14 +334,19 @@ pub async fn delete(app: &App, actor: &Actor, id: WebhookId) -> Result<(), Error
     ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
             let gone = find(tx, id).await?.webhook;
-            db::replays::cancel(tx.conn, id, tx.now).await?;
-            db::webhooks::delete(tx.conn, id, tx.now).await?;
-            tx.record(EventType::WEBHOOK_DELETED, &json!({"object": gone}))
+            remove(tx, &gone).await
         })
     })
     .await?;
     tell(app, actor.workspace, id);
     Ok(())
+}
+
+/// Deletes a webhook inside a transaction, with the event that says so.
+async fn remove(tx: &mut ops::Tx<'_>, gone: &Webhook) -> Result<(), Error> {
+    db::replays::cancel(tx.conn, gone.id, tx.now).await?;
+    db::webhooks::delete(tx.conn, gone.id, tx.now).await?;
+    tx.record(EventType::WEBHOOK_DELETED, &json!({"object": gone}))
 }
 
 /// What a test is made of.

@@ -97,14 +97,17 @@ impl Browser {
         self.driver.screenshot(&folder.join(format!("{name}.png"))).await.expect("a screenshot");
     }
 
-    /// Keeps a picture of the page, of its upper 1,200 pixels when it is longer, as `NAME.webp` in the folder
+    /// Keeps a picture of the page (of its upper 1,200 pixels when it is longer, of the window when a dialog is open), as `NAME.webp` in the folder
     /// `BELLWIRE_TEST_SCREENS`; does nothing without one.
     pub(crate) async fn screen(&self, name: &str) {
         let Some(folder) = env::var_os("BELLWIRE_TEST_SCREENS").map(PathBuf::from) else { return };
         fs::create_dir_all(&folder).expect("the folder for pictures can be made");
-        let size = "return [innerWidth, Math.min(document.documentElement.scrollHeight, 1200)]";
+        let size = "const most = document.querySelector('dialog[open]') ? innerHeight : 1200; \
+                    return [innerWidth, Math.min(document.documentElement.scrollHeight, most)]";
         let size = self.driver.execute(size, vec![]).await.expect("a size").json().clone();
-        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
+        // Wide ones are made smaller: they can still be read.
+        let scale = if size[0].as_u64() > Some(1_000) { 0.8 } else { 1.0 };
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": scale});
         let wanted = json!({"format": "webp", "quality": 45, "captureBeyondViewport": true, "clip": clip});
         let picture = self.command("Page.captureScreenshot", wanted).await;
         let picture = STANDARD.decode(picture["data"].as_str().expect("a picture")).expect("base64");

@@ -149,12 +149,16 @@ pub(crate) struct LongUrl {
 impl LongUrl {
     /// Characters at the end that always stay visible.
     const TAIL: usize = 14;
+    /// Characters at the beginning without which a shortened URL says nothing.
+    const HEAD: usize = 3;
+    const HTTPS: &str = "https://";
 
     /// Splits a URL; a short one is all head.
     pub(crate) fn new(full: impl Into<String>) -> Self {
         let full = full.into();
+        let scheme = if full.starts_with(Self::HTTPS) { Self::HTTPS.len() } else { 0 };
         let tail_at = match full.char_indices().rev().nth(Self::TAIL - 1) {
-            Some((at, _)) if at > Self::TAIL => at,
+            Some((at, _)) if at >= scheme + Self::HEAD => at,
             _ => full.len(),
         };
         Self { full, tail_at }
@@ -174,8 +178,7 @@ impl LongUrl {
     }
 
     fn head_at(&self) -> usize {
-        const HTTPS: &str = "https://";
-        if self.tail_at > HTTPS.len() && self.full.starts_with(HTTPS) { HTTPS.len() } else { 0 }
+        if self.full.starts_with(Self::HTTPS) { Self::HTTPS.len() } else { 0 }
     }
 }
 
@@ -194,6 +197,10 @@ mod tests {
         let url = LongUrl::new("https://example.com/a/rather/long/path");
         assert_eq!((url.scheme(), url.tail()), ("https://", "ther/long/path"));
         assert_eq!(LongUrl::new("http://example.com/a/rather/long/path").scheme(), "");
+        let address = LongUrl::new("http://127.0.0.1:36805/");
+        assert_eq!((address.head(), address.tail()), ("http://12", "7.0.0.1:36805/"));
+        let short = LongUrl::new("https://a.example.com/");
+        assert_eq!((short.scheme(), short.head(), short.tail()), ("https://", "a.example.com/", ""));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::listing::Listing;
 use super::parts::{Choice, Field, LongUrl, Moment, Pager, Who};
+use super::recent::Strip;
 use super::{Chrome, DialogView, Page};
 
 /// `GET /webhooks`
@@ -20,8 +21,32 @@ pub(crate) struct ListPage {
     pub(crate) statuses: Vec<Choice>,
     /// Options of the filter `actor_type`, "all" (an empty value) first.
     pub(crate) actor_types: Vec<Choice>,
+    /// The first steps, while they are needed.
+    pub(crate) guide: Option<Guide>,
     /// Whether the user may create, modify, switch and delete.
     pub(crate) can_manage: bool,
+}
+
+/// The way from an empty workspace to the first delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Guide {
+    /// The webhook to go on with, once there is one.
+    pub(crate) webhook: Option<String>,
+    /// Whether a receiver took something.
+    pub(crate) heard: bool,
+    /// Whether it was a test.
+    pub(crate) tested: bool,
+}
+
+impl Guide {
+    pub(crate) fn is_done(&self) -> bool {
+        self.heard && self.tested
+    }
+
+    /// Steps that are done, of three.
+    pub(crate) fn done(&self) -> usize {
+        usize::from(self.webhook.is_some()) + usize::from(self.heard) + usize::from(self.tested)
+    }
 }
 
 /// One webhook in the list.
@@ -36,6 +61,10 @@ pub(crate) struct WebhookRow {
     pub(crate) owner: Who,
     pub(crate) created_at: Moment,
     pub(crate) status: WebhookStatus,
+    /// What its dot means, in words; empty for one that is active and works.
+    pub(crate) why: String,
+    /// The last 24 hours.
+    pub(crate) strip: Strip,
     /// How many events are held; turning the webhook on asks about them when there are any.
     pub(crate) held: u64,
 }
@@ -55,6 +84,18 @@ pub(crate) struct ActorChip {
 impl ActorChip {
     pub(crate) fn is_whole(&self) -> bool {
         self.wanted >= self.of
+    }
+
+    /// The symbol that stands for it: the one of its page in the navigation.
+    pub(crate) fn icon(&self) -> &'static str {
+        match self.key.as_str() {
+            "users" => "user",
+            "invites" => "mail",
+            "groups" => "group",
+            "roles" => "shield",
+            "api_keys" => "key",
+            _ => "gauge",
+        }
     }
 }
 
@@ -112,6 +153,12 @@ pub(crate) struct FormDialog {
 impl DialogView for FormDialog {}
 
 impl FormDialog {
+    /// Event types that are chosen, and how many there are to choose from.
+    pub(crate) fn chosen(&self) -> (usize, usize) {
+        let sum = |count: fn(&EventGroup) -> usize| self.groups.iter().map(count).sum::<usize>();
+        (sum(EventGroup::checked) + usize::from(self.webhook_deactivated), sum(|group| group.types.len()) + 1)
+    }
+
     /// Whether the folded fields need to be seen.
     pub(crate) fn shows_more(&self) -> bool {
         let filled = |field: &Field| !field.value.is_empty() || field.error.is_some();
@@ -239,4 +286,17 @@ pub(crate) struct LastError {
     pub(crate) at: Moment,
     /// The delivery that it belongs to; none when it was pruned.
     pub(crate) delivery: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guide_goes_away_by_itself() {
+        let guide = |webhook: Option<&str>, heard, tested| Guide { webhook: webhook.map(str::to_owned), heard, tested };
+        assert_eq!((guide(None, false, false).done(), guide(None, false, false).is_done()), (0, false));
+        assert_eq!((guide(Some("wh_1"), true, false).done(), guide(Some("wh_1"), true, false).is_done()), (2, false));
+        assert!(guide(Some("wh_1"), true, true).is_done());
+    }
 }

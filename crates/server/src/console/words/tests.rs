@@ -141,3 +141,21 @@ fn types_have_titles() {
     assert_eq!(type_title("user.blocked"), "User blocked");
     assert_eq!(type_title("order.paid"), "order.paid");
 }
+
+#[test]
+fn a_strip_shows_what_became_of_the_newest_deliveries() {
+    let delivery =
+        |state, tried, is_test| RecentDelivery { created_at: at("2026-11-23T09:00:00Z"), state, tried, is_test };
+    let newest = [
+        delivery(State::Delivered, true, false),
+        delivery(State::Failed, true, false),
+        delivery(State::Pending, true, false),
+        delivery(State::Pending, false, true),
+        delivery(State::Cancelled, false, false),
+    ];
+    assert_eq!(strip(&newest).bars, [Bar::Delivered, Bar::Failed, Bar::Failed, Bar::Waiting, Bar::Waiting]);
+    assert_eq!(strip(&[newest[0]; 30]).bars.len(), Strip::BARS);
+    assert_eq!(first_steps(&newest), (true, false));
+    assert_eq!(first_steps(&[newest[0], delivery(State::Delivered, true, true)]), (true, true));
+    assert_eq!(first_steps(&[delivery(State::Pending, true, true)]), (false, false));
+}

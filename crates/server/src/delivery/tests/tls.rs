@@ -14,7 +14,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    super::{Limits, resolve::Resolver, start_with},
+    super::{Limits, Transport, resolve::Resolver},
     table::Table,
     world::{GUARD, Settings, World},
 };
@@ -167,9 +167,9 @@ async fn a_file_that_is_no_use_ends_the_start() {
     let path = folder.path().join("authorities.pem");
     let start = async || {
         let settings = Settings { extra_ca_file: Some(path.clone()), ..Settings::default() };
-        let (app, signals) = World::without_engine(&settings).await.into_parts();
+        let app = World::without_engine(&settings).await.app.clone();
         let limits = Limits { connect: GUARD, exchange: GUARD };
-        start_with(&app, signals, limits, Resolver::default()).err().unwrap().replace(path.to_str().unwrap(), "FILE")
+        Transport::network(&app, limits, Resolver::default()).err().unwrap().replace(path.to_str().unwrap(), "FILE")
     };
     let setting = "the setting --extra-ca-file (BELLWIRE_EXTRA_CA_FILE): FILE: ";
     assert_eq!(start().await, format!("{setting}No such file or directory (os error 2)"));

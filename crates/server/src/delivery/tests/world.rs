@@ -1,6 +1,6 @@
 //! A workspace with webhooks, its database, its clock and its engine.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bellwire_core::{
     catalogue::{EventType, EventTypes},
@@ -13,7 +13,10 @@ use bellwire_core::{
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::super::{Engine, Limits, resolve::Resolver, start_with};
+use super::{
+    super::{Engine, Limits, Transport, resolve::Resolver, start_with},
+    faults::Faults,
+};
 use crate::{
     app::{App, Signal},
     clock::{Clock, Randomness},
@@ -33,6 +36,8 @@ pub(super) const EVENT: EventType = EventType::USER_BLOCKED;
 
 pub(super) struct World {
     pub(super) app: App,
+    /// Never fails.
+    plain: Db,
     pub(super) workspace: WorkspaceId,
     pub(super) actor: Actor,
     signals: Option<UnboundedReceiver<Signal>>,
@@ -49,6 +54,8 @@ pub(super) struct Settings {
     pub(super) extra_ca_file: Option<PathBuf>,
     /// Instead of a file.
     pub(super) database_url: Option<String>,
+    /// How the database fails.
+    pub(super) faults: Option<Arc<Faults>>,
 }
 
 impl Default for Settings {
@@ -61,12 +68,13 @@ impl Default for Settings {
             resolver: Resolver::default(),
             extra_ca_file: None,
             database_url: None,
+            faults: None,
         }
     }
 }
 
 impl Settings {
-    fn config(&self, folder: &std::path::Path) -> Config {
+    pub(super) fn config(&self, folder: &std::path::Path) -> Config {
         Config {
             listen: ([127, 0, 0, 1], 0).into(),
             database_url: self
@@ -100,16 +108,21 @@ pub(super) async fn world() -> World {
 /// One world on each engine: on PostgreSQL when `BELLWIRE_TEST_POSTGRES_URL` names a server.
 pub(super) async fn worlds() -> Vec<World> {
     let mut worlds = vec![world().await];
-    if let Ok(server) = std::env::var("BELLWIRE_TEST_POSTGRES_URL") {
-        let name = format!("engine_{}", crate::crypt::hex(&Randomness::from_system().bytes::<8>()));
-        let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
-        let base = server.rsplit_once('/').unwrap().0;
-        let database_url = Some(format!("{base}/{name}"));
-        worlds.push(World::with(Settings { database_url, ..Settings::default() }).await);
+    if let Some(database_url) = postgres().await {
+        worlds.push(World::with(Settings { database_url: Some(database_url), ..Settings::default() }).await);
     }
     worlds
+}
+
+/// A database of its own on the server that `BELLWIRE_TEST_POSTGRES_URL` names.
+pub(super) async fn postgres() -> Option<String> {
+    let server = std::env::var("BELLWIRE_TEST_POSTGRES_URL").ok()?;
+    let name = format!("engine_{}", crate::crypt::hex(&Randomness::from_system().bytes::<8>()));
+    let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+    let base = server.rsplit_once('/').unwrap().0;
+    Some(format!("{base}/{name}"))
 }
 
 impl World {
@@ -127,6 +140,8 @@ impl World {
         let db = Db::open(&config.database_url).await.unwrap();
         // The other library that verifies signatures reads the real clock.
         let clock = Clock::fake(Clock::System.now());
+        let plain = db.clone();
+        let db = settings.faults.as_ref().map_or_else(|| plain.clone(), |faults| faults.before(plain.clone(), &clock));
         let workspace = random.id(clock.now());
         let (app, signals) = App::new(config, db, clock, random, MasterKey::from_bytes([1; 32]));
         let actor = Actor {
@@ -137,46 +152,9 @@ impl World {
             secret: None,
             origin: Origin::via(Via::System),
         };
-        let world = Self { app, workspace, actor, signals: Some(signals), engine: None, folder };
-        world.furnish().await;
+        let world = Self { app, plain, workspace, actor, signals: Some(signals), engine: None, folder };
+        furnish(&world.plain, &world.app, &world.actor).await;
         world
-    }
-
-    /// A workspace and an API key that may do everything.
-    async fn furnish(&self) {
-        let (workspace, now): (Value, Value) = (self.workspace.into(), self.now().into());
-        let (role, key): (RoleId, _) = (self.app.random.id(self.now()), self.actor.principal.to_string());
-        let permissions = serde_json::to_string(&self.actor.permissions).unwrap();
-        let license: LicenseId = self.app.random.id(self.now());
-        let all: [(&str, Vec<Value>); 5] = [
-            (
-                "INSERT INTO workspaces (id, name, created_at) VALUES ($1, 'Test', $2)",
-                vec![workspace.clone(), now.clone()],
-            ),
-            (
-                // One that the clock has nothing to do with: the only events are those of the test.
-                "INSERT INTO licenses (workspace_id, id, plan, status, renews, period_start, period_end, included, extra, used, \
-                 thresholds, expiring_told, updated_at) VALUES ($1, $2, 'Test', 'blocked', 0, $3, $3, 0, 0, 0, '[]', 0, $3)",
-                vec![workspace.clone(), license.into(), now.clone()],
-            ),
-            (
-                "INSERT INTO api_keys (id, workspace_id, name, name_key, secret_hash, hint, status, created_by, created_at, updated_at) \
-                 VALUES ($1, $2, 'Test', 'test', 'x', 'abcd', 'active', '{}', $3, $3)",
-                vec![key.clone().into(), workspace.clone(), now.clone()],
-            ),
-            (
-                "INSERT INTO roles (id, workspace_id, name, name_key, description, built_in, permissions, created_at, updated_at) \
-                 VALUES ($1, $2, 'Owner', 'owner', '', 1, $3, $4, $4)",
-                vec![role.into(), workspace.clone(), permissions.into(), now],
-            ),
-            (
-                "INSERT INTO role_members (workspace_id, role_id, principal_id) VALUES ($1, $2, $3)",
-                vec![workspace, role.into(), key.into()],
-            ),
-        ];
-        for (sql, values) in all {
-            self.execute(sql, &values).await;
-        }
     }
 
     pub(super) fn start(&mut self, limits: Limits) {
@@ -184,12 +162,25 @@ impl World {
     }
 
     fn start_with(&mut self, limits: Limits, resolver: Resolver) {
-        self.engine = Some(start_with(&self.app, self.signals.take().unwrap(), limits, resolver).unwrap());
+        let transport = Transport::network(&self.app, limits, resolver).unwrap();
+        self.engine = Some(start_with(&self.app, self.signals.take().unwrap(), transport));
     }
 
-    /// What an engine is started with.
-    pub(super) fn into_parts(mut self) -> (App, UnboundedReceiver<Signal>) {
-        (self.app.clone(), self.signals.take().unwrap())
+    /// Another process on the same database, with a clock of its own that is wrong by so many microseconds.
+    pub(super) fn beside(&self, wrong_by: i64) -> Self {
+        let clock = Clock::fake(self.now().shifted(wrong_by));
+        let random = Randomness::from_system();
+        let (app, signals) =
+            App::new(self.app.config.clone(), self.app.db.clone(), clock, random, self.app.key.clone());
+        Self {
+            app,
+            plain: self.plain.clone(),
+            workspace: self.workspace,
+            actor: self.actor.clone(),
+            signals: Some(signals),
+            engine: None,
+            folder: PathBuf::new(),
+        }
     }
 
     /// Another process on the same database, after this one has died with all that it had in memory.
@@ -197,9 +188,18 @@ impl World {
         let app = &self.app;
         let db = Db::open(&app.config.database_url).await.unwrap();
         let random = Randomness::from_system();
+        let plain = db.clone();
         let (app, signals) = App::new(app.config.clone(), db, app.clock.clone(), random, app.key.clone());
         let folder = std::mem::take(&mut self.folder);
-        Self { app, workspace: self.workspace, actor: self.actor.clone(), signals: Some(signals), engine: None, folder }
+        Self {
+            app,
+            plain,
+            workspace: self.workspace,
+            actor: self.actor.clone(),
+            signals: Some(signals),
+            engine: None,
+            folder,
+        }
     }
 
     /// An active webhook that wants [`EVENT`].
@@ -264,14 +264,12 @@ impl World {
     }
 
     pub(super) async fn execute(&self, sql: &str, values: &[Value]) {
-        let (sql, values) = (sql.to_owned(), values.to_vec());
-        let done = self.app.db.write(move |conn| Box::pin(async move { conn.execute(&sql, &values).await }));
-        done.await.map_err(|error: DbError| error).unwrap();
+        execute(&self.plain, sql, values).await;
     }
 
     pub(super) async fn query(&self, sql: &str) -> Vec<Row> {
         let sql = sql.to_owned();
-        let done = self.app.db.read(move |conn| Box::pin(async move { conn.query(&sql, &[]).await }));
+        let done = self.plain.read(move |conn| Box::pin(async move { conn.query(&sql, &[]).await }));
         done.await.map_err(|error: DbError| error).unwrap()
     }
 
@@ -304,4 +302,45 @@ impl Drop for World {
             let _ = std::fs::remove_dir_all(&self.folder);
         }
     }
+}
+
+/// A workspace and an API key that may do everything.
+pub(super) async fn furnish(db: &Db, app: &App, actor: &Actor) {
+    let now = app.clock.now();
+    let (role, license): (RoleId, LicenseId) = (app.random.id(now), app.random.id(now));
+    let (workspace, now): (Value, Value) = (actor.workspace.into(), now.into());
+    let key = actor.principal.to_string();
+    let permissions = serde_json::to_string(&actor.permissions).unwrap();
+    let all: [(&str, Vec<Value>); 5] = [
+        ("INSERT INTO workspaces (id, name, created_at) VALUES ($1, 'Test', $2)", vec![workspace.clone(), now.clone()]),
+        (
+            // One that the clock has nothing to do with: the only events are those of the test.
+            "INSERT INTO licenses (workspace_id, id, plan, status, renews, period_start, period_end, included, extra, used, \
+             thresholds, expiring_told, updated_at) VALUES ($1, $2, 'Test', 'blocked', 0, $3, $3, 0, 0, 0, '[]', 0, $3)",
+            vec![workspace.clone(), license.into(), now.clone()],
+        ),
+        (
+            "INSERT INTO api_keys (id, workspace_id, name, name_key, secret_hash, hint, status, created_by, created_at, updated_at) \
+             VALUES ($1, $2, 'Test', 'test', 'x', 'abcd', 'active', '{}', $3, $3)",
+            vec![key.clone().into(), workspace.clone(), now.clone()],
+        ),
+        (
+            "INSERT INTO roles (id, workspace_id, name, name_key, description, built_in, permissions, created_at, updated_at) \
+             VALUES ($1, $2, 'Owner', 'owner', '', 1, $3, $4, $4)",
+            vec![role.into(), workspace.clone(), permissions.into(), now],
+        ),
+        (
+            "INSERT INTO role_members (workspace_id, role_id, principal_id) VALUES ($1, $2, $3)",
+            vec![workspace, role.into(), key.into()],
+        ),
+    ];
+    for (sql, values) in all {
+        execute(db, sql, &values).await;
+    }
+}
+
+async fn execute(db: &Db, sql: &str, values: &[Value]) {
+    let (sql, values) = (sql.to_owned(), values.to_vec());
+    let done = db.write(move |conn| Box::pin(async move { conn.execute(&sql, &values).await }));
+    done.await.map_err(|error: DbError| error).unwrap();
 }

@@ -34,22 +34,12 @@ pub enum Missed {
 pub async fn activate(app: &App, actor: &Actor, id: WebhookId, missed: Missed) -> Result<WebhookDetails, Error> {
     let (record, changed) = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
-            db::webhooks::lock_workspace(tx.conn, tx.workspace).await?;
-            let record = find(tx, id).await?;
-            if record.status == Status::Active {
+            find(tx, id).await?;
+            let changed = turn_on(tx, id, missed).await?;
+            if !changed {
                 tx.unchanged();
-                return Ok((record, false));
             }
-            let (cancel_before, message) = match missed {
-                Missed::Send => (record.cancel_before, "Turned on; what it missed is sent."),
-                Missed::Skip => (skip_until(tx, id).await?, "Turned on; what it missed is skipped."),
-            };
-            db::webhooks::activate(tx.conn, id, cancel_before, tx.now).await?;
-            insert_change(tx, id, Status::Active, manual(tx, message.to_owned())).await?;
-            let record = find(tx, id).await?;
-            let data = serde_json::json!({"object": record.webhook, "missed": missed});
-            tx.record(EventType::WEBHOOK_ACTIVATED, &data)?;
-            Ok((record, true))
+            Ok((find(tx, id).await?, changed))
         })
     })
     .await?;
@@ -60,11 +50,33 @@ pub async fn activate(app: &App, actor: &Actor, id: WebhookId, missed: Missed) -
     details(app, actor.workspace, record)
 }
 
+/// Turns a webhook on inside a transaction: status, history and the event `webhook.activated`. Does nothing, and returns `false`, when it is active already or deleted.
+pub(super) async fn turn_on(tx: &mut Tx<'_>, id: WebhookId, missed: Missed) -> Result<bool, Error> {
+    db::webhooks::lock_workspace(tx.conn, tx.workspace).await?;
+    let Some(record) = db::webhooks::get(tx.conn, tx.workspace, id).await? else { return Ok(false) };
+    if record.status == Status::Active {
+        return Ok(false);
+    }
+    let (cancel_before, message) = match missed {
+        Missed::Send => (record.cancel_before, "Turned on; what it missed is sent."),
+        Missed::Skip => (skip_until(tx, id).await?, "Turned on; what it missed is skipped."),
+    };
+    db::webhooks::activate(tx.conn, id, cancel_before, tx.now).await?;
+    insert_change(tx, id, Status::Active, manual(tx, message.to_owned())).await?;
+    let webhook = find(tx, id).await?.webhook;
+    let data = serde_json::json!({"object": webhook, "missed": missed});
+    tx.record(EventType::WEBHOOK_ACTIVATED, &data)?;
+    Ok(true)
+}
+
 /// Covers all deliveries that there are, also those made by a node whose clock is ahead.
 async fn skip_until(tx: &mut Tx<'_>, id: WebhookId) -> Result<Timestamp, Error> {
     let newest = db::deliveries::newest(tx.conn, id).await?;
     Ok(newest.map_or(tx.now, |newest| newest.max(tx.now)))
 }
+
+/// What stands where somebody who turned a webhook off wrote nothing.
+pub(super) const BY_HAND: &str = "Turned off by hand.";
 
 /// Turns a webhook off by hand. When it is inactive already, nothing changes.
 ///
@@ -73,7 +85,7 @@ async fn skip_until(tx: &mut Tx<'_>, id: WebhookId) -> Result<Timestamp, Error> 
 pub async fn deactivate(app: &App, actor: &Actor, id: WebhookId, reason: Reason) -> Result<WebhookDetails, Error> {
     let (record, changed) = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
         Box::pin(async move {
-            let message = if reason.as_str().is_empty() { "Turned off by hand." } else { reason.as_str() };
+            let message = if reason.as_str().is_empty() { BY_HAND } else { reason.as_str() };
             find(tx, id).await?;
             let changed = turn_off(tx, id, StatusCode::Manual, message, None).await?;
             if !changed {

@@ -415,7 +415,7 @@ async fn everything_works_without_the_script() {
     journey(Kind::WITHOUT_SCRIPTS, async |it: &Journey| {
         let browser = &it.browser;
         browser.click("#create").await;
-        browser.at("/webhooks/new").await;
+        browser.at("/webhooks/new?return_to=%2Fwebhooks").await;
         browser.fill("#url", "nonsense").await;
         browser.click("input[value='users.*']").await;
         browser.click(".dialog-foot .primary").await;

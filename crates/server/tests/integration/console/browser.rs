@@ -116,6 +116,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: String,
+    /// Bytes of the body as they came.
+    pub(super) length: usize,
 }
 
 impl Answer {
@@ -190,8 +192,8 @@ impl Browser {
         let request = self.request(method, path, headers, body);
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        let answer =
-            Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&bytes).into_owned() };
+        let (length, body) = (bytes.len(), String::from_utf8_lossy(&bytes).into_owned());
+        let answer = Answer { status: parts.status, headers: parts.headers, body, length };
         for line in answer.set_cookies() {
             let (name, rest) = line.split_once('=').unwrap();
             let value = rest.split(';').next().unwrap();

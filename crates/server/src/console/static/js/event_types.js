@@ -9,6 +9,19 @@ const count = (group) => {
   all.indeterminate = checked > 0 && checked < boxes.length;
   group.querySelector("[data-count]").textContent = `${checked} of ${boxes.length}`;
 };
+const countAll = (scope) => {
+  const said = scope.querySelector("[data-total]");
+  if (!said) return;
+  const boxes = [...scope.querySelectorAll(".choice input[name=event_types]")];
+  said.textContent = `${boxes.filter((box) => box.checked).length} of ${boxes.length}`;
+};
+// Folds all groups, or unfolds them when none is open.
+const fold = (button) => {
+  const groups = [...button.closest("dialog").querySelectorAll(".group details")];
+  const open = !groups.some((group) => group.open);
+  for (const group of groups) group.open = open;
+  button.textContent = open ? "Fold all" : "Unfold all";
+};
 const filterChoices = (input) => {
   const wanted = input.value.trim().toLowerCase();
   const scope = input.closest("dialog");
@@ -22,6 +35,8 @@ const filterChoices = (input) => {
       some ||= !choice.hidden;
     }
     group.hidden = !some;
+    const details = group.querySelector("details");
+    if (details && wanted && some) details.open = true;
     any ||= some;
   }
   scope.querySelector("[data-nothing]").hidden = any;

@@ -1,7 +1,18 @@
-// Live updates.
-let missed = false; // something changed while a dialog was open
+// Live updates: /live names what has changed; what is shown of it is fetched again and changes in place.
+let missed = false; // something is shown that has changed since
 let soon = 0;
-// `holds`: nobody asked for it, so new rows of a list wait until they are wanted.
+let due = 0;
+// Deliveries come and go all the time: a moment later is early enough for them.
+const WAIT_MS = { deliveries: 1000 };
+const refreshIn = (wait) => {
+  const at = Date.now() + wait;
+  if (soon && due <= at) return;
+  clearTimeout(soon);
+  due = at;
+  soon = setTimeout(() => { soon = 0; refreshDialog(); refresh(); }, wait);
+};
+const order = (page) => [...page.querySelectorAll("tbody tr[id]")].map((row) => row.id).join();
+// `holds`: nobody asked for it, so new rows of a list that holds them back wait until they are wanted.
 const refresh = async (holds = true) => {
   missed = false;
   const ours = fresh;
@@ -9,11 +20,20 @@ const refresh = async (holds = true) => {
     const answer = await get(location.href);
     if (!answer.ok || answer.redirected) return;
     const page = parse(await answer.text());
-    // Nothing may be taken from under the reader's hands.
-    if (dialog() || main().querySelector("input:not([type=radio], [type=checkbox]):focus, textarea:focus, select:focus")) missed = true;
+    const next = page.getElementById("main");
     // Another page came in between, and may have been made before the change.
-    else if (ours !== fresh) soon = setTimeout(refresh, 300, holds);
-    else if (page.getElementById("main")?.innerHTML !== seen) takeOver(page, location.href, { holds });
+    if (ours !== fresh) { refreshIn(300); return; }
+    if (!next || next.innerHTML === seen) return;
+    const table = matchMedia("(hover: hover)").matches ? main().querySelector("table:not([data-holds-back]) tbody:hover") : null;
+    if (table && order(next) !== order(main())) {
+      // No row moves under the pointer: others come and go when it has left.
+      localise(next);
+      for (const row of rows()) {
+        const now = row.id ? page.getElementById(row.id) : null;
+        if (now) morph(row, now);
+      }
+      table.addEventListener("pointerleave", () => refreshIn(0), { once: true });
+    } else takeOver(page, location.href, { holds });
   } catch { /* the next change tries again */ }
 };
 const listen = () => {
@@ -23,13 +43,10 @@ const listen = () => {
   const open = () => {
     source = new EventSource("/live");
     source.addEventListener("changed", (event) => {
-      if (!main().dataset.live?.split(" ").includes(event.data)) return;
-      if (dialog()) { missed = true; return; }
-      clearTimeout(soon);
-      soon = setTimeout(refresh, 300);
+      if (main().dataset.live?.split(" ").includes(event.data)) refreshIn(WAIT_MS[event.data] ?? 300);
     });
     // What changed between the page and this moment, or while there was no connection, nobody told.
-    source.addEventListener("open", () => { if (dialog()) missed = true; else refresh(); });
+    source.addEventListener("open", () => refreshIn(0));
   };
   const close = () => { source?.close(); source = null; };
   if (!document.hidden) open();

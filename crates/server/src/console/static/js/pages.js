@@ -3,8 +3,10 @@ const NO_ANSWER = "The server did not answer. Check your connection and try agai
 const get = (url, headers = {}) => fetch(url, { headers, credentials: "same-origin" });
 const pathOf = (url) => { const { pathname, search } = new URL(url, location.href); return pathname + search; };
 
+const inSight = (element) => (element?.checkVisibility({ visibilityProperty: true }) ? element : null);
 // What was used may be gone (the dot of a webhook that is active again): then its row, whose id ends the button's.
 const rowOf = (id) => byId(id.slice(id.indexOf("-") + 1))?.querySelector(".switch, .row-link") ?? null;
+let shown = pathOf(location.href); // the page that is seen; the address may be ahead of it
 let fresh = 0; // counts page changes, so that a slow answer never replaces a newer page
 // Finds an element again on the next page: by its id, or as the same link or button within the nearest thing with one.
 const place = (element) => {
@@ -24,7 +26,9 @@ const takeOver = (page, url, { push = false, focus, holds = false } = {}) => {
   const again = focus === undefined ? place(active) : () => byId(focus);
   const typed = wanted === "q" && active?.id === "q" ? [active.selectionStart, active.selectionEnd] : null;
   const [x, y] = [scrollX, scrollY];
-  const rows = holds ? rowsOf(heldTable()) : [];
+  const inPlace = pathOf(url) === shown;
+  shown = pathOf(url);
+  const before = holds ? rowsOf(heldTable()) : [];
   const chosen = [...main().querySelectorAll("input[type=radio]:checked")].map((input) => input.id);
   const unfolded = [...main().querySelectorAll("details")].map((details) => details.open);
   const samePath = new URL(url, location.href).pathname === location.pathname;
@@ -32,21 +36,24 @@ const takeOver = (page, url, { push = false, focus, holds = false } = {}) => {
   else history.replaceState(null, "", url);
   document.title = page.title;
   document.documentElement.dataset.theme = page.documentElement.dataset.theme;
-  main().replaceWith(document.adoptNode(next));
+  settle(next);
+  // The same page again changes in place; another one takes the place of all that was there.
+  if (inPlace) morph(main(), next);
+  else main().replaceWith(document.adoptNode(next));
+  countSelected();
   // The open menu must stay open: only what says something about the page is taken from the rest of the shell.
-  byId("nav").replaceChildren(...page.getElementById("nav").children);
+  morph(byId("nav"), page.getElementById("nav"));
   for (const button of byId("user-menu").querySelectorAll("[aria-pressed]")) {
     button.setAttribute("aria-pressed", page.getElementById(button.id)?.getAttribute("aria-pressed") ?? "false");
   }
   for (const back of byId("user-menu").querySelectorAll("[name=return_to]")) back.value = pathOf(url);
   showToasts(page);
-  settle(main());
-  holdBack(rows);
+  holdBack(before);
   for (const id of samePath ? chosen : []) if (byId(id)) byId(id).checked = true;
   scrollTo(x, samePath ? y : 0);
   const folds = main().querySelectorAll("details");
   if (samePath && folds.length === unfolded.length) folds.forEach((details, at) => { details.open = unfolded[at]; });
-  const target = again() || rowOf(wanted) || (wanted || !samePath ? byId("heading") : null);
+  const target = inSight(again()) || inSight(rowOf(wanted)) || (wanted || !samePath ? byId("heading") : null);
   target?.focus({ preventScroll: samePath });
   if (typed && target?.id === "q") target.setSelectionRange(...typed);
 };

@@ -1,6 +1,6 @@
 // Forms that are sent in the background.
 // Where a form of GET leads.
-const addressOf = (form) => `${form.action.split("?")[0]}?${new URLSearchParams([...new FormData(form)].filter(([, value]) => value))}`.replace(/\?$/, "");
+const addressOf = (form, button) => `${form.action.split("?")[0]}?${new URLSearchParams([...new FormData(form, button)].filter(([, value]) => value))}`.replace(/\?$/, "");
 const send = async (form, button) => {
   const body = new URLSearchParams(new FormData(form, button ?? undefined));
   button?.setAttribute("aria-busy", "true");
@@ -18,6 +18,7 @@ const send = async (form, button) => {
     }
     const focus = inDialog ? opener : button?.id;
     if (inDialog) { inDialog.close(); inDialog.remove(); }
+    if (form.matches("[data-unselect]")) unselect();
     takeOver(page, answer.status === 422 ? location.href : answer.url, { push: true, focus: focus || "heading" });
     const refusedDialog = page.querySelector("dialog");
     if (refusedDialog) showDialog(document.adoptNode(refusedDialog));

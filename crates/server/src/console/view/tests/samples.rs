@@ -3,6 +3,8 @@
 use super::super::account::*;
 use super::super::listing::{Listing, Order};
 use super::super::parts::*;
+use super::super::recent::{Bar, Strip};
+use super::super::selected::{SelectedChange, SelectedDialog};
 use super::super::webhooks::*;
 use super::super::{Chrome, Dialog, NavItem, Page, Section, Theme, Toast, WorkspaceChoice};
 use super::super::{api_keys, events, groups, invites, license, ownership, roles, settings, users, webhooks};
@@ -35,6 +37,24 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
     add("webhooks-empty", empty.render());
     empty.list = Listing::new("/webhooks", &[("q", "nothing like it")], "created_at", Order::Descending, true);
     add("webhooks-none-matching", empty.render());
+    let mut beginning = webhook_list();
+    beginning.rows.truncate(1);
+    beginning.guide = Some(Guide { webhook: Some("wh_01".into()), heard: false, tested: false });
+    add("webhooks-guide", beginning.render());
+    beginning.rows.clear();
+    beginning.guide = Some(Guide { webhook: None, heard: false, tested: false });
+    add("webhooks-empty-guide", beginning.render());
+    for (name, change) in ["dialog-activate-selected", "dialog-deactivate-selected", "dialog-delete-selected"]
+        .into_iter()
+        .zip(SelectedChange::ALL)
+    {
+        let webhooks = URLS.iter().cycle().take(10).zip(1..).map(|(url, n)| (format!("wh_{n:02}"), (*url).to_owned()));
+        let held = change == SelectedChange::Activate;
+        add(
+            name,
+            SelectedDialog { change, webhooks: webhooks.collect(), held, return_to: "/webhooks".into() }.render(),
+        );
+    }
     let mut read_only = webhook_list();
     read_only.can_manage = false;
     add("webhooks-read-only", read_only.render());
@@ -238,7 +258,13 @@ fn webhook_list() -> webhooks::ListPage {
         description: description.into(),
         owner,
         created_at: today(),
+        why: match status {
+            Active => String::new(),
+            Failing => "All attempts fail. Will be turned off on 28 Nov 2026, 09:00 UTC.".into(),
+            Inactive => "Turned off by hand. By Bo Chen, 23 Nov 2026, 09:00 UTC.".into(),
+        },
         status,
+        strip: strip(status, n),
         held,
     });
     webhooks::ListPage {
@@ -256,8 +282,21 @@ fn webhook_list() -> webhooks::ListPage {
         actor_types: std::iter::once(Choice::new("", "All actor types", true))
             .chain(CATALOGUE.iter().map(|(key, title, ..)| Choice::new(*key, *title, false)))
             .collect(),
+        guide: None,
         can_manage: true,
     }
+}
+
+fn strip(status: WebhookStatus, n: usize) -> Strip {
+    let bars = match status {
+        WebhookStatus::Active if n == 7 => vec![],
+        WebhookStatus::Active => {
+            (0..Strip::BARS).map(|at| if at == n { Bar::Failed } else { Bar::Delivered }).collect()
+        }
+        WebhookStatus::Failing => [[Bar::Delivered; 9], [Bar::Failed; 9]].concat(),
+        WebhookStatus::Inactive => vec![Bar::Waiting; 5],
+    };
+    Strip { bars }
 }
 
 fn choices(of: &[(&str, &str)]) -> Vec<Choice> {

@@ -1,0 +1,8 @@
+-- When an engine was last at work, once there was one: time in which none was does not count towards turning webhooks off.
+CREATE TABLE engine (
+    one BIGINT PRIMARY KEY CHECK (one = 1),
+    seen_at BIGINT NOT NULL -- by the database's clock
+);
+
+-- Microseconds since failing_since in which no engine was at work, or by which the clock was set.
+ALTER TABLE webhooks ADD COLUMN failing_uncounted BIGINT NOT NULL DEFAULT 0;

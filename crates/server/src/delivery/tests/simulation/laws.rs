@@ -1,0 +1,190 @@
+//! What must hold at the end of every story, told from what the receivers got, what was acknowledged, and what was recorded.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bellwire_core::{retry::Schedule, time::Timestamp};
+
+use super::story::{DEACTIVATE_AFTER, SCHEDULE, Story};
+
+type Law = fn(&Story) -> Result<(), String>;
+
+pub(super) fn check(story: &Story) -> Result<(), String> {
+    let laws: [Law; 7] = [
+        nothing_is_lost,
+        nothing_is_recorded_that_was_not,
+        no_duplicates_without_a_cause,
+        attempts_are_in_order,
+        retries_are_not_too_early,
+        one_status_change_for_one_cause,
+        events_are_numbered_without_gaps,
+    ];
+    laws.iter().try_for_each(|law| law(story))
+}
+
+/// An acknowledged event has reached every webhook that wanted it, unless its tries are used up, it was skipped, or the webhook
+/// was deleted.
+fn nothing_is_lost(story: &Story) -> Result<(), String> {
+    let ledger = story.ledger();
+    let mut states = BTreeMap::new();
+    for row in story.rows("SELECT webhook_id, event_id, state, tries FROM deliveries") {
+        let key: (String, String) = (row.get("webhook_id").unwrap(), row.get("event_id").unwrap());
+        states.insert(key, (row.get::<String>("state").unwrap(), row.get::<i64>("tries").unwrap()));
+    }
+    let tries = i64::try_from(schedule().waits().len()).unwrap();
+    let book = story.book();
+    for (order, (event, wanted)) in ledger.acknowledged.iter().enumerate() {
+        for webhook in wanted.iter().filter(|webhook| !ledger.doomed.contains(webhook)) {
+            let state = states.get(&(ledger.webhooks[*webhook].to_string(), event.clone()));
+            let taken = book.exchanges.iter().any(|it| it.webhook == *webhook && it.event == *event && it.taken());
+            let skipped = ledger.skipped.iter().any(|(skipped, to)| skipped == webhook && order < *to);
+            match state.map(|(state, tries)| (state.as_str(), *tries)) {
+                None => return Err(format!("{event} was never owed to {webhook}")),
+                Some(("delivered", _)) if taken => {}
+                Some(("failed", made)) if made == tries => {}
+                Some(("cancelled", _)) if skipped => {}
+                Some(state) => {
+                    return Err(format!("{event} to {webhook} is {state:?}, taken: {taken}, skipped: {skipped}"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is recorded as delivered was taken by the receiver.
+fn nothing_is_recorded_that_was_not(story: &Story) -> Result<(), String> {
+    let (ledger, book) = (story.ledger(), story.book());
+    for row in story.rows("SELECT webhook_id, event_id FROM deliveries WHERE state = 'delivered'") {
+        let (id, event): (String, String) = (row.get("webhook_id").unwrap(), row.get("event_id").unwrap());
+        let webhook = ledger.webhooks.iter().position(|known| known.to_string() == id);
+        if !book.exchanges.iter().any(|it| Some(it.webhook) == webhook && it.event == event && it.taken()) {
+            return Err(format!("{event} is recorded as delivered, and was not taken"));
+        }
+    }
+    Ok(())
+}
+
+/// An event is taken twice only when somebody resent it or its outcome could not be recorded: its node was killed meanwhile, or
+/// the store failed.
+fn no_duplicates_without_a_cause(story: &Story) -> Result<(), String> {
+    if story.kind.faults {
+        return Ok(());
+    }
+    let ledger = story.ledger();
+    let mut taken: BTreeMap<(usize, &str), usize> = BTreeMap::new();
+    let book = story.book();
+    for exchange in book.exchanges.iter().filter(|exchange| exchange.taken()) {
+        *taken.entry((exchange.webhook, &exchange.event)).or_default() += 1;
+    }
+    for ((webhook, event), count) in taken {
+        let excused = ledger.resent.contains(event) || ledger.in_flight.contains(&(webhook, event.to_owned()));
+        if count > 1 && !excused {
+            return Err(format!("{event} was taken {count} times by {webhook}"));
+        }
+    }
+    Ok(())
+}
+
+/// The attempts of a delivery are numbered from 1 without gaps, and there are as many as it says. A delivery is never tried twice
+/// at once by one node; nor by two, as long as the store works.
+fn attempts_are_in_order(story: &Story) -> Result<(), String> {
+    let mut numbers: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for row in story.rows("SELECT delivery_id, number FROM attempts ORDER BY delivery_id, number") {
+        numbers.entry(row.get("delivery_id").unwrap()).or_default().push(row.get("number").unwrap());
+    }
+    for row in story.rows("SELECT id, attempts FROM deliveries") {
+        let (id, attempts): (String, i64) = (row.get("id").unwrap(), row.get("attempts").unwrap());
+        let made = numbers.remove(&id).unwrap_or_default();
+        if made != (1..=attempts).collect::<Vec<_>>() {
+            return Err(format!("{id} says that it had {attempts} attempts, and had {made:?}"));
+        }
+    }
+    if story.kind.faults {
+        return Ok(());
+    }
+    let book = story.book();
+    for (index, one) in book.exchanges.iter().enumerate() {
+        let Some((ended, _)) = one.ended else { continue };
+        let overlaps = |other: &&super::receivers::Exchange| {
+            other.webhook == one.webhook && other.event == one.event && other.began < ended
+        };
+        if let Some(other) = book.exchanges[index + 1..].iter().find(overlaps) {
+            return Err(format!("{one:?} was not over when {other:?} began"));
+        }
+    }
+    Ok(())
+}
+
+/// An automatic try comes no earlier after the one before than the schedule says.
+fn retries_are_not_too_early(story: &Story) -> Result<(), String> {
+    if story.kind.clocks {
+        return Ok(()); // attempts are recorded with the time of day, which was set
+    }
+    let schedule = schedule();
+    let sql = "SELECT delivery_id, started_at, duration FROM attempts WHERE reason = 'automatic' ORDER BY delivery_id, number";
+    let mut last: Option<(String, usize, Timestamp)> = None;
+    for row in story.rows(sql) {
+        let (id, began): (String, Timestamp) = (row.get("delivery_id").unwrap(), row.get("started_at").unwrap());
+        let duration: i64 = row.get("duration").unwrap();
+        let tries = match &last {
+            Some((before, tries, ended)) if *before == id => {
+                let wait = schedule.waits()[*tries].mul_f64(0.9).saturating_sub(Duration::from_millis(1));
+                if began.since(*ended) < wait {
+                    return Err(format!("{id} was tried again after {:?}, not {wait:?}", began.since(*ended)));
+                }
+                tries + 1
+            }
+            _ => 1,
+        };
+        if tries > schedule.waits().len() {
+            return Err(format!("{id} was tried {tries} times"));
+        }
+        last = Some((id, tries, began.shifted(duration)));
+    }
+    Ok(())
+}
+
+/// The history of a webhook's status goes to and fro, each turning off is one event, and nothing was turned off as failing that
+/// had not failed for as long as it must.
+fn one_status_change_for_one_cause(story: &Story) -> Result<(), String> {
+    let mut last: BTreeMap<String, String> = BTreeMap::new();
+    let mut turned_off = 0;
+    let sql = "SELECT webhook_id, status, code, at, evidence FROM status_changes ORDER BY webhook_id, rowid";
+    for row in story.rows(sql) {
+        let (webhook, status): (String, String) = (row.get("webhook_id").unwrap(), row.get("status").unwrap());
+        turned_off += usize::from(status == "inactive");
+        if row.get::<String>("code").unwrap() == "failing" && !story.kind.clocks {
+            let (at, evidence): (Timestamp, serde_json::Value) =
+                (row.get("at").unwrap(), row.json("evidence").unwrap());
+            let first = Timestamp::parse(evidence["first_failure_at"].as_str().unwrap()).unwrap();
+            if at.since(first) < DEACTIVATE_AFTER {
+                return Err(format!("{webhook} was turned off after {:?}", at.since(first)));
+            }
+            let sql = format!(
+                "SELECT started_at FROM attempts a JOIN deliveries d ON d.id = a.delivery_id WHERE d.webhook_id = '{webhook}' \
+                 AND a.status = 200 AND a.started_at > {} AND a.started_at + a.duration < {}",
+                first.as_micros(),
+                at.as_micros() - 120_000_000,
+            );
+            if !story.kind.faults && !story.rows(&sql).is_empty() {
+                return Err(format!("{webhook} was turned off as failing, and had worked meanwhile"));
+            }
+        }
+        if last.insert(webhook.clone(), status.clone()).as_ref() == Some(&status) {
+            return Err(format!("{webhook} became {status} twice"));
+        }
+    }
+    let told = story.rows("SELECT id FROM events WHERE type = 'webhook.deactivated'").len();
+    if told == turned_off { Ok(()) } else { Err(format!("{turned_off} were turned off, and {told} events told of it")) }
+}
+
+fn events_are_numbered_without_gaps(story: &Story) -> Result<(), String> {
+    let rows = story.rows("SELECT sequence FROM events ORDER BY sequence");
+    let numbers: Vec<i64> = rows.iter().map(|row| row.get("sequence").unwrap()).collect();
+    let wanted: Vec<i64> = (1..).take(numbers.len()).collect();
+    if numbers == wanted { Ok(()) } else { Err(format!("the events are numbered {numbers:?}")) }
+}
+
+fn schedule() -> Schedule {
+    SCHEDULE.parse().unwrap()
+}

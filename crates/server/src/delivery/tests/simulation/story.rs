@@ -1,0 +1,591 @@
+//! What happens in a simulation.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bellwire_core::{
+    catalogue::EventTypes,
+    event::{By, Origin, PrincipalId, Via},
+    id::{DeliveryId, WebhookId, WorkspaceId},
+    permission::BuiltInRole,
+    text::{Description, Reason},
+    time::Timestamp,
+};
+use serde_json::value::RawValue;
+use tokio::runtime::{Builder, Runtime};
+
+use super::{
+    super::{
+        super::{Engine, Transport, start_with},
+        world::{EVENT, Settings, furnish},
+    },
+    laws,
+    receivers::{Book, Exchange, Mood, Receivers},
+};
+use crate::{
+    app::App,
+    clock::{Clock, Randomness},
+    crypt::MasterKey,
+    db::{
+        Db,
+        events::Audience,
+        faulty::{Fault, Faulty, Point},
+        inline::Inline,
+    },
+    error::Error,
+    ops::{
+        self, Actor,
+        publish::NewPublish,
+        webhooks::{Missed, NewWebhook},
+    },
+};
+
+pub(super) const SCHEDULE: &str = "0s,5s,5m,1h";
+pub(super) const DEACTIVATE_AFTER: Duration = Duration::from_hours(3);
+const START: i64 = 1_795_424_400_000_000;
+/// Steps of a story, besides its beginning and its end.
+const STEPS: usize = 20;
+
+fn actor() -> Actor {
+    let start = Timestamp::from_micros(START);
+    Actor {
+        workspace: WorkspaceId::new(start, [1; 10]),
+        principal: PrincipalId::ApiKey(bellwire_core::id::ApiKeyId::new(start, [2; 10])),
+        name: "Test".to_owned(),
+        permissions: BuiltInRole::Owner.permissions(),
+        secret: None,
+        origin: Origin::via(Via::System),
+    }
+}
+
+fn app(db: Db, clock: Clock, random: Randomness) -> (App, tokio::sync::mpsc::UnboundedReceiver<crate::app::Signal>) {
+    let settings = Settings { schedule: SCHEDULE, deactivate_after: DEACTIVATE_AFTER, ..Settings::default() };
+    App::new(settings.config(std::path::Path::new("")), db, clock, random, MasterKey::from_bytes([1; 32]))
+}
+
+/// A database with a workspace, as every story begins with.
+pub(super) async fn ground() -> Inline {
+    let inline = Inline::open().await;
+    let clock = Clock::fake(Timestamp::from_micros(START));
+    let db = Db::Inline(inline.clone());
+    let (app, _) = app(db.clone(), clock, Randomness::seeded(0));
+    furnish(&db, &app, &actor()).await;
+    inline.remember();
+    inline
+}
+
+/// What may happen, told by the seed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    pub(super) two_nodes: bool,
+    pub(super) kills: bool,
+    pub(super) faults: bool,
+    pub(super) clocks: bool,
+}
+
+/// What was asked and what came of it.
+#[derive(Default)]
+pub(super) struct Ledger {
+    /// The event, the webhooks that must get it, and how many skips of each had begun before.
+    pub(super) acknowledged: Vec<(String, Vec<usize>)>,
+    pub(super) webhooks: Vec<WebhookId>,
+    /// Deletion was asked for; it may have failed.
+    pub(super) doomed: BTreeSet<usize>,
+    /// "Skip what was missed" was asked for: events that were acknowledged until then may be skipped.
+    pub(super) skipped: Vec<(usize, usize)>,
+    pub(super) resent: BTreeSet<String>,
+    /// Events that were under way to a webhook when their node was killed.
+    pub(super) in_flight: BTreeSet<(usize, String)>,
+    pub(super) told: Vec<String>,
+}
+
+struct Node {
+    runtime: Runtime,
+    app: App,
+    clock: Clock,
+    engine: Option<Engine>,
+}
+
+pub(super) struct Story {
+    pub(super) kind: Kind,
+    seed: u64,
+    random: Randomness,
+    inline: Inline,
+    nodes: Vec<Node>,
+    /// How likely the store fails, in a thousandth.
+    rate: Arc<AtomicU64>,
+    activity: Arc<AtomicU64>,
+    book: Arc<Mutex<Book>>,
+    ledger: Arc<Mutex<Ledger>>,
+    lives: u64,
+    /// By the clock of the database.
+    database: Clock,
+}
+
+impl Story {
+    /// Plays a seed: its story, or what was broken in it.
+    pub(super) fn play(ground: &Inline, seed: u64) -> Result<String, String> {
+        let kind =
+            Kind { two_nodes: seed % 8 == 7, kills: seed % 4 >= 2, faults: seed % 5 >= 3, clocks: seed % 3 == 2 };
+        let mut inline = ground.clone();
+        inline.shared = kind.two_nodes;
+        let mut story = Self {
+            kind,
+            seed,
+            random: Randomness::seeded(seed),
+            inline,
+            nodes: Vec::new(),
+            rate: Arc::default(),
+            activity: Arc::default(),
+            book: Arc::default(),
+            ledger: Arc::default(),
+            lives: 0,
+            database: Clock::fake(Timestamp::from_micros(START)),
+        };
+        let result = story.tell();
+        drop(story.nodes.drain(..));
+        story.inline.go_back();
+        let told = std::mem::take(&mut story.ledger().told).join("\n");
+        result.map(|()| told.clone()).map_err(|broken| format!("seed {seed}, {kind:?}: {broken}\n{told}"))
+    }
+
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, what: impl Into<String>) {
+        let at = self.database.moment().as_micros() / 1_000;
+        self.ledger().told.push(format!("{at:>10} ms  {}", what.into()));
+    }
+
+    fn below(&self, limit: usize) -> usize {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "small"
+        )]
+        let number = (self.random.fraction() * limit as f64) as usize;
+        number
+    }
+
+    fn tell(&mut self) -> Result<(), String> {
+        for number in 0..if self.kind.two_nodes { 2 } else { 1 } {
+            let wrong = [0, 240_000_000, -240_000_000][self.below(if self.kind.clocks { 3 } else { 1 })];
+            let clock = Clock::fake(Timestamp::from_micros(START + if self.kind.two_nodes { wrong } else { 0 }));
+            let node = self.birth(number, clock);
+            self.nodes.push(node);
+        }
+        for _ in 0..1 + self.below(3) {
+            self.create();
+        }
+        self.settle()?;
+        for _ in 0..STEPS {
+            self.step()?;
+        }
+        self.end()?;
+        laws::check(self)
+    }
+
+    fn birth(&mut self, number: usize, clock: Clock) -> Node {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        self.lives += 1;
+        let random = Randomness::seeded(self.seed.wrapping_mul(1_000).wrapping_add(self.lives));
+        let (faults, rate, activity) = (random.clone(), Arc::clone(&self.rate), Arc::clone(&self.activity));
+        let db = Faulty::before(Db::Inline(self.inline.clone()), &clock, move |point, _| {
+            activity.fetch_add(1, Relaxed);
+            let rate = rate.load(Relaxed);
+            (rate > 0 && faults.fraction() * 1_000.0 < rate as f64).then(|| fault(&faults, point)).flatten()
+        });
+        let (app, signals) = app(db, clock.clone(), random.clone());
+        if self.kind.two_nodes {
+            app.database_clock.measured(clock.moment(), self.database.now());
+        }
+        let receivers = Receivers {
+            node: number,
+            clock: clock.clone(),
+            random,
+            book: Arc::clone(&self.book),
+            activity: Arc::clone(&self.activity),
+        };
+        let engine = {
+            let _inside = runtime.enter();
+            start_with(&app, signals, Transport::Simulated(Arc::new(receivers)))
+        };
+        Node { runtime, app, clock, engine: Some(engine) }
+    }
+
+    /// Lets everybody work until nothing happens any more.
+    fn settle(&mut self) -> Result<(), String> {
+        for _ in 0..2_000 {
+            let before = self.activity.load(Relaxed);
+            for node in &self.nodes {
+                node.runtime.block_on(async {
+                    for _ in 0..24 {
+                        tokio::task::yield_now().await;
+                    }
+                });
+            }
+            if self.activity.load(Relaxed) == before {
+                return self.book().violations.pop().map_or(Ok(()), Err);
+            }
+        }
+        Err("the engine is busy without end, and no time passes".to_owned())
+    }
+
+    /// How long until the next receiver answers.
+    fn next_answer(&self) -> Option<Duration> {
+        let (book, now) = (self.book(), self.database.moment());
+        let under_way = book.exchanges.iter().filter(|exchange| exchange.ended.is_none());
+        under_way.map(|exchange| exchange.until.since(now)).min()
+    }
+
+    /// Lets time pass, in steps from one thing that happens to the next.
+    pub(super) fn pass(&mut self, time: Duration) -> Result<(), String> {
+        let end = self.database.moment().plus(time);
+        loop {
+            self.settle()?;
+            let left = end.since(self.database.moment());
+            if left.is_zero() {
+                return Ok(());
+            }
+            let next = self.next_answer().or_else(|| self.next_due().map(|due| due.max(Duration::from_millis(250))));
+            let step = next.unwrap_or(left).clamp(Duration::from_micros(1), left);
+            self.database.advance(step);
+            for node in &self.nodes {
+                node.clock.advance(step);
+            }
+        }
+    }
+
+    pub(super) fn rows(&self, sql: &str) -> Vec<crate::db::Row> {
+        self.inline.query(sql)
+    }
+
+    /// How long until a pending delivery is due that is not due yet.
+    fn next_due(&self) -> Option<Duration> {
+        let now = self.nodes.first()?.app.database_clock.now();
+        let sql = format!(
+            "SELECT MIN(due_at) AS due_at FROM deliveries WHERE state = 'pending' AND due_at > {}",
+            now.as_micros()
+        );
+        let due: Option<Timestamp> = self.rows(&sql).first()?.get("due_at").unwrap();
+        due.map(|due| due.since(now))
+    }
+
+    fn step(&mut self) -> Result<(), String> {
+        let node = self.below(self.nodes.len());
+        match self.below(100) {
+            0..28 => {
+                for _ in 0..1 + self.below(3) {
+                    self.publish(node);
+                }
+                self.settle()
+            }
+            28..42 => {
+                let mood = Mood::ALL[self.below(Mood::ALL.len())];
+                if let Some(webhook) = self.some_webhook() {
+                    self.note(format!("the receiver of {webhook}: {mood:?}"));
+                    self.book().moods.insert(webhook, mood);
+                }
+                Ok(())
+            }
+            42..58 => self.pass(Duration::from_millis(1 + self.below(20_000) as u64)),
+            58..66 => self.pass(Duration::from_secs(1 + self.below(5_400) as u64)),
+            66..71 => self.deactivate(node),
+            71..76 => self.activate(node),
+            76..79 => self.delete(node),
+            79..83 => self.test(node),
+            83..87 => self.resend(node),
+            87..89 => self.pace(node),
+            89..93 if self.kind.kills => self.kill(node),
+            93..95 => self.restart(node),
+            95..97 if self.kind.clocks => self.set_clock(node),
+            97.. if self.kind.faults => {
+                let rate = [0, 50, 200, 1_000][self.below(4)];
+                self.note(format!("the store fails {rate} times in 1000"));
+                self.rate.store(rate, Relaxed);
+                Ok(())
+            }
+            _ => self.pass(Duration::from_secs(6)),
+        }
+    }
+
+    /// Everybody is well again, and everything that is owed has to arrive.
+    fn end(&mut self) -> Result<(), String> {
+        self.note("the calm end");
+        self.rate.store(0, Relaxed);
+        self.book().moods.clear();
+        self.pass(Duration::from_mins(2))?;
+        for row in self.rows("SELECT id FROM webhooks WHERE status = 'inactive' AND deleted_at IS NULL") {
+            let id: WebhookId = row.get("id").unwrap();
+            let webhook = self.ledger().webhooks.iter().position(|known| *known == id).unwrap();
+            self.book().off.retain(|(_, off)| *off != webhook);
+            self.ask(0, format!("activate {webhook}"), move |app, actor| async move {
+                ops::webhooks::activate(&app, &actor, id, Missed::Send).await.map(drop)
+            });
+        }
+        self.settle()?;
+        for _ in 0..200 {
+            self.pass(Duration::from_secs(61))?;
+            if self.rows("SELECT id FROM deliveries WHERE state = 'pending' LIMIT 1").is_empty() {
+                for number in 0..self.nodes.len() {
+                    self.drain(number)?;
+                }
+                return Ok(());
+            }
+        }
+        Err(format!("still pending: {:?}", self.rows("SELECT * FROM deliveries WHERE state = 'pending'")))
+    }
+
+    /// Ends a node in good order. All places in memory must be free then.
+    fn drain(&mut self, number: usize) -> Result<(), String> {
+        let engine = self.nodes[number].engine.take().ok_or("no engine")?;
+        let done = self.nodes[number].runtime.spawn(engine.drain());
+        let mut waited = 0;
+        while !done.is_finished() {
+            self.pass(Duration::from_secs(1))?;
+            waited += 1;
+            if waited > 120 {
+                return Err("the engine does not stop".to_owned());
+            }
+        }
+        let free = self.nodes[number].app.wake.room();
+        if free == crate::app::ROOM { Ok(()) } else { Err(format!("only {free} places are free after the end")) }
+    }
+
+    fn some_webhook(&self) -> Option<usize> {
+        let count = self.ledger().webhooks.len();
+        (count > 0).then(|| self.below(count))
+    }
+
+    /// Asks a node for something. It may take until time passes.
+    fn ask<F, R>(&self, node: usize, what: String, work: F)
+    where
+        F: FnOnce(App, Actor) -> R + Send + 'static,
+        R: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let (app, ledger) = (self.nodes[node].app.clone(), Arc::clone(&self.ledger));
+        self.note(format!("node {node}: {what}"));
+        let clock = self.database.clone();
+        self.nodes[node].runtime.spawn(async move {
+            let result = work(app, actor()).await;
+            let at = clock.moment().as_micros() / 1_000;
+            let mut line = format!("{at:>10} ms  node {node}: {what}: ");
+            let _ = write!(line, "{}", result.map_or_else(|error| error.code().to_owned(), |()| "done".to_owned()));
+            ledger.lock().unwrap_or_else(PoisonError::into_inner).told.push(line);
+        });
+    }
+
+    fn create(&mut self) {
+        let number = self.ledger().webhooks.len();
+        let new = NewWebhook {
+            url: format!("https://w{number}.example.com/").parse().unwrap(),
+            event_types: EventTypes::parse([EVENT.as_str(), "webhook.deactivated"]).unwrap(),
+            description: Description::parse("").unwrap(),
+            headers: Vec::new(),
+            rate_limit: None,
+        };
+        let ledger = Arc::clone(&self.ledger);
+        self.ask(0, format!("create {number}"), move |app, actor| async move {
+            let (webhook, _) = ops::webhooks::create(&app, &actor, new).await?;
+            ledger.lock().unwrap_or_else(PoisonError::into_inner).webhooks.push(webhook.id);
+            Ok(())
+        });
+        self.settle().unwrap();
+    }
+
+    fn publish(&mut self, node: usize) {
+        let ledger = Arc::clone(&self.ledger);
+        let new = NewPublish {
+            event_type: EVENT,
+            data: RawValue::from_string("{}".to_owned()).unwrap(),
+            actor: None,
+            occurred_at: None,
+        };
+        let wanted: Vec<usize> = {
+            let ledger = self.ledger();
+            (0..ledger.webhooks.len()).filter(|number| !ledger.doomed.contains(number)).collect()
+        };
+        self.ask(node, "publish".to_owned(), move |app, actor| async move {
+            let published = ops::publish::publish(&app, &actor, new, None).await?;
+            let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            ledger.acknowledged.push((published.id.to_string(), wanted));
+            Ok(())
+        });
+    }
+
+    fn deactivate(&mut self, node: usize) -> Result<(), String> {
+        let Some(webhook) = self.some_webhook() else { return Ok(()) };
+        let (id, book) = (self.ledger().webhooks[webhook], Arc::clone(&self.book));
+        self.ask(node, format!("deactivate {webhook}"), move |app, actor| async move {
+            ops::webhooks::deactivate(&app, &actor, id, Reason::parse("").unwrap()).await?;
+            // Whoever is in the middle of something may end it: it counts from when nothing happens any more.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            book.lock().unwrap_or_else(PoisonError::into_inner).off.insert((node, webhook));
+            Ok(())
+        });
+        self.settle()
+    }
+
+    fn activate(&mut self, node: usize) -> Result<(), String> {
+        let Some(webhook) = self.some_webhook() else { return Ok(()) };
+        let missed = if self.below(2) == 0 { Missed::Send } else { Missed::Skip };
+        let id = self.ledger().webhooks[webhook];
+        self.book().off.retain(|(_, off)| *off != webhook);
+        if missed == Missed::Skip {
+            // Also what is acknowledged while this is under way, should it take long.
+            self.ledger().skipped.push((webhook, usize::MAX));
+        }
+        let ledger = Arc::clone(&self.ledger);
+        self.ask(node, format!("activate {webhook}, {missed:?}"), move |app, actor| async move {
+            let result = ops::webhooks::activate(&app, &actor, id, missed).await;
+            let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            let until = ledger.acknowledged.len();
+            if result.is_ok() {
+                ledger.skipped.iter_mut().filter(|(w, _)| *w == webhook).for_each(|(_, to)| *to = until.min(*to));
+            }
+            result.map(drop)
+        });
+        self.settle()
+    }
+
+    fn delete(&mut self, node: usize) -> Result<(), String> {
+        let Some(webhook) = self.some_webhook() else { return Ok(()) };
+        self.ledger().doomed.insert(webhook);
+        let (id, book) = (self.ledger().webhooks[webhook], Arc::clone(&self.book));
+        self.ask(node, format!("delete {webhook}"), move |app, actor| async move {
+            ops::webhooks::delete(&app, &actor, id).await?;
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            book.lock().unwrap_or_else(PoisonError::into_inner).deleted.insert((node, webhook));
+            Ok(())
+        });
+        self.settle()
+    }
+
+    fn test(&mut self, node: usize) -> Result<(), String> {
+        let Some(webhook) = self.some_webhook() else { return Ok(()) };
+        let id = self.ledger().webhooks[webhook];
+        self.ask(node, format!("test {webhook}"), move |app, actor| async move {
+            ops::journal::transact(&app, actor.workspace, By::system(), true, move |tx| {
+                Box::pin(async move {
+                    tx.record_for(EVENT, &serde_json::json!({}), Audience::Test(id))?;
+                    Ok::<_, Error>(())
+                })
+            })
+            .await
+        });
+        self.settle()
+    }
+
+    fn resend(&mut self, node: usize) -> Result<(), String> {
+        let rows = self.rows("SELECT id, event_id FROM deliveries ORDER BY id");
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let row = &rows[self.below(rows.len())];
+        let (id, event): (DeliveryId, String) = (row.get("id").unwrap(), row.get("event_id").unwrap());
+        self.ledger().resent.insert(event.clone());
+        self.ask(node, format!("resend {event}"), move |app, actor| async move {
+            ops::deliveries::resend(&app, &actor, id).await.map(drop)
+        });
+        self.settle()
+    }
+
+    /// Another rate limit, and everybody learns of it.
+    fn pace(&mut self, node: usize) -> Result<(), String> {
+        let Some(webhook) = self.some_webhook() else { return Ok(()) };
+        let id = self.ledger().webhooks[webhook];
+        let rate: Option<i64> = [None, Some(1), Some(5)][self.below(3)];
+        self.ask(node, format!("rate limit of {webhook}: {rate:?}"), move |app, _| async move {
+            let sql = "UPDATE webhooks SET rate_limit = CAST($2 AS BIGINT) WHERE id = $1";
+            let change =
+                app.db.write(move |conn| Box::pin(async move { conn.execute(sql, &[id.into(), rate.into()]).await }));
+            change.await.map_err(|error: crate::db::DbError| Error::from(error))?;
+            app.wake.send(crate::app::Signal::Changed(id));
+            Ok(())
+        });
+        self.settle()
+    }
+
+    /// Ends a node with all that it has in memory, and starts another on the same database.
+    fn kill(&mut self, number: usize) -> Result<(), String> {
+        self.note(format!("node {number} is killed"));
+        let recorded: BTreeSet<(String, String)> = self
+            .rows("SELECT webhook_id, event_id FROM deliveries WHERE state = 'delivered'")
+            .iter()
+            .map(|row| (row.get("webhook_id").unwrap(), row.get("event_id").unwrap()))
+            .collect();
+        {
+            let (book, mut ledger) = (self.book(), self.ledger());
+            for exchange in &book.exchanges {
+                let webhook = ledger.webhooks[exchange.webhook].to_string();
+                if !recorded.contains(&(webhook, exchange.event.clone())) {
+                    ledger.in_flight.insert((exchange.webhook, exchange.event.clone()));
+                }
+            }
+        }
+        self.replace(number)
+    }
+
+    fn replace(&mut self, number: usize) -> Result<(), String> {
+        let clock = self.nodes[number].clock.clone();
+        let dead = std::mem::replace(&mut self.nodes[number].runtime, Builder::new_current_thread().build().unwrap());
+        drop(dead);
+        let lost = |exchange: &&mut Exchange| exchange.node == number && exchange.ended.is_none();
+        self.book()
+            .exchanges
+            .iter_mut()
+            .filter(lost)
+            .for_each(|exchange| exchange.ended = Some((exchange.began, None)));
+        self.nodes[number] = self.birth(number, clock);
+        self.settle()
+    }
+
+    fn restart(&mut self, number: usize) -> Result<(), String> {
+        self.note(format!("node {number} is stopped and started"));
+        if self.kind.faults {
+            self.rate.store(0, Relaxed);
+        }
+        self.drain(number)?;
+        self.replace(number)
+    }
+
+    /// Somebody sets the time of day, by up to a day.
+    fn set_clock(&mut self, number: usize) -> Result<(), String> {
+        let by = [86_400, -86_400, 3_600, -3_600, 90, -90][self.below(6)];
+        self.note(format!("the clock of node {number} is set by {by} s"));
+        let clock = &self.nodes[number].clock;
+        clock.set(clock.now().shifted(by * 1_000_000));
+        self.settle()
+    }
+}
+
+fn fault(random: &Randomness, point: Point) -> Option<Fault> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 9")]
+    let which = (random.fraction() * 10.0) as usize;
+    Some(match which {
+        0..4 => Fault::Unavailable,
+        4 => Fault::Full,
+        5 => Fault::Wrong,
+        6 if point == Point::Commit => Fault::Panic,
+        7 => Fault::Panic,
+        8 => Fault::Delay(Duration::from_secs(2)),
+        _ => Fault::Delay(Duration::from_secs(70)),
+    })
+}

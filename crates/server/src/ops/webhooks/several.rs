@@ -1,0 +1,74 @@
+//! The same change to several webhooks, all of it or none of it. Their events share a `correlation_id`.
+
+use bellwire_core::{id::WebhookId, permission::Permission};
+
+use super::{
+    Missed, remove,
+    status::{BY_HAND, turn_off, turn_on},
+    tell, tell_due,
+};
+use crate::{
+    app::App,
+    db::{self, status_changes::StatusCode},
+    error::Error,
+    ops::{self, Actor},
+};
+
+/// The most webhooks that are changed at once: what a page of a list can show.
+pub const MAX_SEVERAL: usize = 200;
+
+/// What is done to each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Those that are inactive are turned on.
+    Activate(Missed),
+    /// Those that are active are turned off by hand.
+    Deactivate,
+    /// They are deleted, with what is owed to them.
+    Delete,
+}
+
+/// Changes several webhooks in one transaction. Those that need no change, or are gone, are left alone. Returns how many changed.
+///
+/// # Errors
+/// [`Error::Forbidden`]; [`Error::Invalid`] for `ids` when there are too many.
+pub async fn change_several(app: &App, actor: &Actor, ids: Vec<WebhookId>, change: Change) -> Result<usize, Error> {
+    if ids.len() > MAX_SEVERAL {
+        return Err(Error::invalid("ids", format!("at most {MAX_SEVERAL} webhooks can be changed at once")));
+    }
+    let changed = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
+        Box::pin(async move {
+            tx.correlate();
+            let mut changed = Vec::new();
+            for id in ids {
+                let done = match change {
+                    Change::Activate(missed) => turn_on(tx, id, missed).await?,
+                    Change::Deactivate => turn_off(tx, id, StatusCode::Manual, BY_HAND, None).await?,
+                    Change::Delete => {
+                        let there = db::webhooks::get(tx.conn, tx.workspace, id).await?;
+                        let done = there.is_some();
+                        if let Some(record) = there {
+                            remove(tx, &record.webhook).await?;
+                        }
+                        done
+                    }
+                };
+                if done {
+                    changed.push(id);
+                }
+            }
+            if changed.is_empty() {
+                tx.unchanged();
+            }
+            Ok(changed)
+        })
+    })
+    .await?;
+    for id in &changed {
+        tell(app, actor.workspace, *id);
+        if matches!(change, Change::Activate(_)) {
+            tell_due(app, actor.workspace, *id);
+        }
+    }
+    Ok(changed.len())
+}
