@@ -4,7 +4,11 @@ use bellwire::{
     db::{self, DbError},
     ops::{self, Actor},
 };
-use bellwire_core::{event::PrincipalId, id::GroupId, permission::BuiltInRole};
+use bellwire_core::{
+    event::{Origin, PrincipalId},
+    id::GroupId,
+    permission::BuiltInRole,
+};
 use serde_json::{Value, json};
 
 use super::world::{World, worlds};
@@ -113,6 +117,8 @@ async fn a_group_of_ten_thousand() {
             principal: PrincipalId::User(world.acme.user_id),
             name: "Ann Lee".to_owned(),
             permissions,
+            secret: None,
+            origin: Origin::console(None),
         };
         for some in users[..10_000].chunks(200) {
             let ids = some.iter().map(|id| PrincipalId::User(*id)).collect();

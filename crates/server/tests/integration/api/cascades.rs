@@ -7,7 +7,11 @@ use bellwire::{
     ops::{self, Actor, sign_in},
 };
 use bellwire_core::{
-    catalogue::EventTypes, event::PrincipalId, id::UserId, permission::BuiltInRole, text::Description,
+    catalogue::EventTypes,
+    event::{Origin, PrincipalId},
+    id::UserId,
+    permission::BuiltInRole,
+    text::Description,
 };
 use serde_json::{Value, json};
 
@@ -59,7 +63,14 @@ async fn sam(world: &World) -> UserId {
 /// Lets a principal own a webhook and a group, and be in that group and another. Returns the ids of the three.
 async fn entangle(world: &World, principal: PrincipalId, name: &str) -> (String, String, String) {
     let permissions = BuiltInRole::Admin.permissions();
-    let actor = Actor { workspace: world.acme.workspace_id, principal, name: name.to_owned(), permissions };
+    let actor = Actor {
+        workspace: world.acme.workspace_id,
+        principal,
+        name: name.to_owned(),
+        permissions,
+        secret: None,
+        origin: Origin::console(None),
+    };
     let new = ops::webhooks::NewWebhook {
         url: "https://sam.example.com/".parse().unwrap(),
         event_types: EventTypes::parse(["user.joined"]).unwrap(),

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use bellwire::ops::{self, Actor};
 use bellwire_core::{
     catalogue::EventType,
-    event::PrincipalId,
+    event::{Origin, PrincipalId},
     id::UserId,
     permission::{BuiltInRole, Permissions},
 };
@@ -71,7 +71,14 @@ impl Stage {
     /// Whoever does what only people do, and no key can.
     fn person(&self, id: UserId, name: &str, permissions: Permissions) -> Actor {
         let workspace = self.world.acme.workspace_id;
-        Actor { workspace, principal: PrincipalId::User(id), name: name.to_owned(), permissions }
+        Actor {
+            workspace,
+            principal: PrincipalId::User(id),
+            name: name.to_owned(),
+            permissions,
+            secret: None,
+            origin: Origin::console(None),
+        }
     }
 }
 

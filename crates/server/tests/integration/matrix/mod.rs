@@ -26,7 +26,7 @@ const COLUMNS: [&str; 8] = ["nobody", "Owner", "Admin", "Member", "just it", "al
 
 #[tokio::test]
 async fn every_route_has_a_row() {
-    let app = World::new().await.app.clone();
+    let app = World::new().await.app;
     let routes = bellwire::api::listed(&app).into_iter().chain(bellwire::console::listed());
     let there: BTreeSet<String> = routes.map(|route| format!("{} {}", route.method, route.path)).collect();
     let known: BTreeSet<String> = TABLE.iter().map(|row| format!("{} {}", row.method, row.path)).collect();
