@@ -11,7 +11,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -141,7 +141,15 @@ static STORIES: AtomicU64 = AtomicU64::new(0);
 
 async fn story(world: &World, faults: &Arc<Faults>, name: &str, armed: Option<(Place, Fault)>) {
     let number = STORIES.fetch_add(1, SeqCst);
-    let receiver = Receiver::start(|nth| Reply::Status([500, 410, 200][nth.min(2)])).await;
+    // Who is gone stays gone, until somebody repairs it: when the store fails, it is asked once more.
+    let repaired = Arc::new(AtomicBool::new(false));
+    let is_repaired = Arc::clone(&repaired);
+    let receiver = Receiver::start(move |nth| match nth {
+        0 => Reply::Status(500),
+        _ if is_repaired.load(SeqCst) => Reply::Status(200),
+        _ => Reply::Status(410),
+    })
+    .await;
     let webhook = world.webhook(&receiver.url()).await;
     *faults.armed() = armed;
 
@@ -150,6 +158,7 @@ async fn story(world: &World, faults: &Arc<Faults>, name: &str, armed: Option<(P
     arrive(world, faults, name, 1, &format!("SELECT id FROM webhooks WHERE id = '{webhook}' AND status = 'inactive'"))
         .await;
     arrive(world, faults, name, 1, &delivery(webhook, &event, "pending")).await;
+    repaired.store(true, SeqCst);
     insist(world, faults, name, move |app, actor| async move {
         ops::webhooks::activate(&app, &actor, webhook, Missed::Send).await.map(drop)
     })

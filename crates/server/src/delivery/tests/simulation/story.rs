@@ -331,9 +331,12 @@ impl Story {
         for row in self.rows("SELECT id FROM webhooks WHERE status = 'inactive' AND deleted_at IS NULL") {
             let id: WebhookId = row.get("id").unwrap();
             let webhook = self.ledger().webhooks.iter().position(|known| *known == id).unwrap();
-            self.book().off.retain(|(_, off)| *off != webhook);
+            self.begin_activation(webhook);
+            let book = Arc::clone(&self.book);
             self.ask(0, format!("activate {webhook}"), move |app, actor| async move {
-                ops::webhooks::activate(&app, &actor, id, Missed::Send).await.map(drop)
+                let result = ops::webhooks::activate(&app, &actor, id, Missed::Send).await;
+                end_activation(&book, webhook);
+                result.map(drop)
             });
         }
         self.settle()?;
@@ -428,14 +431,18 @@ impl Story {
 
     fn deactivate(&mut self, node: usize) -> Result<(), String> {
         let Some(webhook) = self.some_webhook() else { return Ok(()) };
-        let (id, book) = (self.ledger().webhooks[webhook], Arc::clone(&self.book));
+        let (id, book, activity) =
+            (self.ledger().webhooks[webhook], Arc::clone(&self.book), Arc::clone(&self.activity));
+        let before = self.book().activations.get(&webhook).copied().unwrap_or_default();
         self.ask(node, format!("deactivate {webhook}"), move |app, actor| async move {
             ops::webhooks::deactivate(&app, &actor, id, Reason::parse("").unwrap()).await?;
-            // Whoever is in the middle of something may end it: it counts from when nothing happens any more.
-            for _ in 0..100 {
-                tokio::task::yield_now().await;
+            others_end(&activity).await;
+            let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
+            // When somebody switches it on meanwhile, nobody can say from outside who was last.
+            let (asked, over) = book.activations.get(&webhook).copied().unwrap_or_default();
+            if (asked, over) == before && asked == over {
+                book.off.insert((node, webhook));
             }
-            book.lock().unwrap_or_else(PoisonError::into_inner).off.insert((node, webhook));
             Ok(())
         });
         self.settle()
@@ -445,14 +452,15 @@ impl Story {
         let Some(webhook) = self.some_webhook() else { return Ok(()) };
         let missed = if self.below(2) == 0 { Missed::Send } else { Missed::Skip };
         let id = self.ledger().webhooks[webhook];
-        self.book().off.retain(|(_, off)| *off != webhook);
+        self.begin_activation(webhook);
         if missed == Missed::Skip {
             // Also what is acknowledged while this is under way, should it take long.
             self.ledger().skipped.push((webhook, usize::MAX));
         }
-        let ledger = Arc::clone(&self.ledger);
+        let (ledger, book) = (Arc::clone(&self.ledger), Arc::clone(&self.book));
         self.ask(node, format!("activate {webhook}, {missed:?}"), move |app, actor| async move {
             let result = ops::webhooks::activate(&app, &actor, id, missed).await;
+            end_activation(&book, webhook);
             let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
             let until = ledger.acknowledged.len();
             if result.is_ok() {
@@ -463,15 +471,21 @@ impl Story {
         self.settle()
     }
 
+    /// From here on it may be sent to again.
+    fn begin_activation(&self, webhook: usize) {
+        let mut book = self.book();
+        book.off.retain(|(_, off)| *off != webhook);
+        book.activations.entry(webhook).or_default().0 += 1;
+    }
+
     fn delete(&mut self, node: usize) -> Result<(), String> {
         let Some(webhook) = self.some_webhook() else { return Ok(()) };
         self.ledger().doomed.insert(webhook);
-        let (id, book) = (self.ledger().webhooks[webhook], Arc::clone(&self.book));
+        let (id, book, activity) =
+            (self.ledger().webhooks[webhook], Arc::clone(&self.book), Arc::clone(&self.activity));
         self.ask(node, format!("delete {webhook}"), move |app, actor| async move {
             ops::webhooks::delete(&app, &actor, id).await?;
-            for _ in 0..100 {
-                tokio::task::yield_now().await;
-            }
+            others_end(&activity).await;
             book.lock().unwrap_or_else(PoisonError::into_inner).deleted.insert((node, webhook));
             Ok(())
         });
@@ -573,6 +587,19 @@ impl Story {
         let clock = &self.nodes[number].clock;
         clock.set(clock.now().shifted(by * 1_000_000));
         self.settle()
+    }
+}
+
+fn end_activation(book: &Mutex<Book>, webhook: usize) {
+    book.lock().unwrap_or_else(PoisonError::into_inner).activations.entry(webhook).or_default().1 += 1;
+}
+
+/// Lets those who are in the middle of something end it: a lane learns of a change a moment after its commit, and what is under
+/// way then is not called back. No time passes meanwhile, and nobody is asked for anything else.
+async fn others_end(activity: &AtomicU64) {
+    for _ in 0..100 {
+        activity.fetch_add(1, Relaxed);
+        tokio::task::yield_now().await;
     }
 }
 
