@@ -179,7 +179,9 @@ async fn create(signed: Signed, form: Fields) -> Answer {
     signed.actor.require(Permission::ApiKeysManage)?;
     let return_to = form.return_to(PATH);
     let ticked = role_choices::ticked(&form)?;
-    let role_ids = signed.may(Permission::RolesView).then(|| ticked.into_iter().collect());
+    // Whoever may not see roles was offered none: then it is the usual one.
+    let asked = signed.may(Permission::RolesView) || !ticked.is_empty();
+    let role_ids = asked.then(|| ticked.into_iter().collect());
     let mut errors = Vec::new();
     let done = match parse("name", Name::parse(form.text("name")), &mut errors) {
         Some(name) => api_keys::create(&signed.app, &signed.actor, NewApiKey { name, role_ids }).await,

@@ -22,13 +22,13 @@ pub(super) fn routes() -> Routes<App> {
 }
 
 async fn file(visitor: Visitor, Path(name): Path<String>) -> Answer {
-    let asset = assets::ALL.into_iter().find(|asset| asset.name == name).ok_or(PageError::NotFound)?;
+    let asset = assets::ALL.iter().find(|asset| asset.name == name).ok_or(PageError::NotFound)?;
     // A page of another version asked: it gets what there is, but must not keep it under that address.
     let keep =
         if visitor.here == assets::href(asset.name) { "public, max-age=31536000, immutable" } else { "no-cache" };
     reply::compressed(Ok(respond(asset, keep)))
 }
 
-fn respond(asset: assets::Asset, keep: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, keep)], asset.bytes).into_response()
+fn respond(asset: &assets::Asset, keep: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, keep)], asset.bytes.clone()).into_response()
 }

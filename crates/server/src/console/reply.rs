@@ -84,7 +84,8 @@ impl From<Error> for Failure {
             Error::NotFound(_) => PageError::NotFound,
             Error::Forbidden(_) => PageError::Forbidden,
             Error::TooMany(_) => PageError::TooMany,
-            Error::StorageFull | Error::Unavailable(_) => PageError::Unavailable,
+            Error::StorageFull => PageError::StorageFull,
+            Error::Unavailable(_) => PageError::Unavailable,
             Error::Internal(_) => PageError::Internal,
         };
         Failed { page, cause: Some(Arc::new(error)) }.into()
@@ -113,6 +114,7 @@ impl Failed {
             PageError::TooMany => "Too many tries",
             PageError::Internal => "Something went wrong",
             PageError::Unavailable => "Not available",
+            PageError::StorageFull => "No room left",
         };
         let page = Page::new(title, theme);
         let status = StatusCode::from_u16(self.page.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -189,8 +191,7 @@ pub(super) fn back<T>(path: &str, result: Result<T, Error>, said: impl FnOnce(T)
             | Error::Conflict { .. }
             | Error::NotFound(_)
             | Error::Forbidden(_)
-            | Error::TooMany(_)
-            | Error::StorageFull),
+            | Error::TooMany(_)),
         ) => {
             error.log();
             Ok(see_other_with(path, Toast::error(sentence(&error))))

@@ -134,6 +134,9 @@ pub(super) fn user_id(text: &str) -> Result<UserId, PageError> {
 
 async fn edit_dialog(signed: Signed, Path(id): Path<String>) -> Answer {
     let user = named(&signed, &id).await?;
+    if signed.actor.principal != PrincipalId::User(user.id) {
+        signed.actor.require(Permission::UsersManage)?;
+    }
     let return_to = signed.query.return_to(PATH);
     let dialog = ProfileDialog {
         id,

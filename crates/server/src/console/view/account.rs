@@ -99,6 +99,8 @@ pub(crate) enum PageError {
     Internal,
     /// Starting, stopping, or without its database (503).
     Unavailable,
+    /// The database's disk is full (507): the script says so and leaves the form as it was typed.
+    StorageFull,
 }
 
 impl PageError {
@@ -112,6 +114,7 @@ impl PageError {
             Self::TooMany => 429,
             Self::Internal => 500,
             Self::Unavailable => 503,
+            Self::StorageFull => 507,
         }
     }
 }

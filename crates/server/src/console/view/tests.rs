@@ -149,8 +149,8 @@ fn initials_are_at_most_two_letters() {
 fn preview() {
     let folder = std::path::PathBuf::from(std::env::var_os("BELLWIRE_PREVIEW").expect("a folder in BELLWIRE_PREVIEW"));
     std::fs::create_dir_all(folder.join("static")).unwrap();
-    for asset in assets::ALL {
-        std::fs::write(folder.join("static").join(asset.name), asset.bytes).unwrap();
+    for asset in assets::ALL.iter() {
+        std::fs::write(folder.join("static").join(asset.name), &asset.bytes).unwrap();
     }
     for (name, html) in samples() {
         std::fs::write(folder.join(format!("{name}.html")), html).unwrap();

@@ -16,8 +16,9 @@ use super::{
 /// Pages that one reader opens at the most.
 const PAGES: usize = 300;
 
-/// What no page leads to: what the script asks for, and what one comes to from outside.
-const NOT_LINKED: [&str; 8] = [
+/// What no page leads to: what the script asks for, what one comes to from outside, what a selection leads to, and what is
+/// there for as long as a replay runs.
+const NOT_LINKED: [&str; 10] = [
     "GET /live",
     "GET /setup",
     "POST /setup",
@@ -26,6 +27,8 @@ const NOT_LINKED: [&str; 8] = [
     "GET /invites/accept/{token}",
     "POST /invites/accept/{token}",
     "GET /workspaces",
+    "POST /webhooks/selected",
+    "POST /replays/{id}/cancel",
 ];
 
 /// What is no page, or none without a selection that people make on another.

@@ -52,7 +52,7 @@ async fn everybody_may_do_what_the_table_says_and_no_more() {
 }
 
 fn columns(cells: &[String]) -> String {
-    cells.iter().map(|cell| format!("{cell:<12}")).collect()
+    cells.iter().map(|cell| format!("{cell:<11} ")).collect()
 }
 
 fn words(needs: Needs) -> String {
@@ -99,7 +99,11 @@ async fn cells(world: &World, row: &Row, wrong: &mut Vec<String>) -> [String; 8]
                 lacking = Vec::from_iter(answers).join(" ");
             }
         }
-        Needs::Nothing | Needs::BeingTheOne => {
+        Needs::Nothing => {
+            just = answer(world, row, &Who::Custom(Vec::new())).await;
+            rule(just == built_in[0], format!("{just} for whoever has no role, {} for an owner", built_in[0]));
+        }
+        Needs::BeingTheOne => {
             just = answer(world, row, &Who::Custom(Vec::new())).await;
             rule(just == "yes", format!("{just} for whoever has no role"));
         }
@@ -113,7 +117,9 @@ async fn cells(world: &World, row: &Row, wrong: &mut Vec<String>) -> [String; 8]
             format!("{nobody} for nobody, {blocked} for the blocked"),
         );
     } else {
-        rule(nobody == "401" && blocked == "401", format!("{nobody} for nobody, {blocked} for the blocked"));
+        // What is made for one can't be made for the blocked.
+        let refused = blocked == "401" || row.needs == Needs::BeingTheOne && blocked == "–";
+        rule(nobody == "401" && refused, format!("{nobody} for nobody, {blocked} for the blocked"));
     }
     let stranger = stranger(world, row, wrong).await;
     let [owner, admin, member] = built_in.try_into().unwrap();
@@ -153,7 +159,10 @@ async fn outcome(world: &World, row: &Row, answer: &Answer) -> String {
         303 if said.contains("tone-bad") => match said {
             said if said.contains("Your roles don&#39;t allow this") => "403".to_owned(),
             said if said.contains("There is no such") || said.contains("This offer has ended") => "404".to_owned(),
-            other => format!("refused: {other}"),
+            other => {
+                let words = other.split_once("<p>").and_then(|(_, rest)| rest.split_once("</p>"));
+                format!("“{}”", words.map_or(other.as_str(), |(words, _)| words))
+            }
         },
         303 if answer.location().starts_with("/sign-in") && row.path != "/sign-out" => "401".to_owned(),
         200..=303 => "yes".to_owned(),
@@ -177,7 +186,14 @@ async fn stranger(world: &World, row: &Row, wrong: &mut Vec<String>) -> String {
     let Some(id) = things.get("id") else {
         // They may do as they please at home, but not with what is here.
         let names_others = ["{role}", "{user}", "{owner}", "{webhook}"].iter().any(|it| row.body.contains(it));
-        if (shown == "yes") == names_others {
+        if names_others && shown == "yes" {
+            // What isn't there is passed over: it must have passed over this as well.
+            let nothing = things.clone().with("webhook", format!("wh_{UNKNOWN}"));
+            let none = ask(world, row, &caller, &nothing).await;
+            if world.said(&real).await != world.said(&none).await {
+                wrong.push(format!("{} {}: a stranger changes something", row.method, row.path));
+            }
+        } else if (shown == "yes") == names_others {
             wrong.push(format!("{} {}: {shown} for a stranger", row.method, row.path));
         }
         return if names_others { shown } else { "their own".to_owned() };

@@ -212,7 +212,7 @@ pub(super) const TABLE: &[Row] = &[
     row("POST", "/webhooks/selected", all(&[WebhooksManage]), "change=delete&ids={webhook}"),
     row("GET", "/webhooks/new", all(&[WebhooksManage]), ""),
     row("GET", "/webhooks/{id}", all(&[WebhooksView]), ""),
-    row("POST", "/webhooks/{id}", all(&[WebhooksManage, WebhooksView]), "url=https://a.example.com/{n}&event_types=user.joined"),
+    row("POST", "/webhooks/{id}", all(&[WebhooksManage]), "url=https://a.example.com/{n}&event_types=user.joined"),
     row("GET", "/webhooks/{id}/edit", all(&[WebhooksManage, WebhooksView]), ""),
     row("GET", "/webhooks/{id}/activate", all(&[WebhooksManage, WebhooksView]), ""),
     row("POST", "/webhooks/{id}/activate", all(&[WebhooksManage]), ""),

@@ -168,6 +168,7 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
         ("error-429", PageError::TooMany),
         ("error-500", PageError::Internal),
         ("error-503", PageError::Unavailable),
+        ("error-507", PageError::StorageFull),
     ] {
         let request_id = if error == PageError::Internal { "req_7f3a".to_owned() } else { String::new() };
         add(name, ErrorPage { page: Page::new("Error", Theme::System), error, request_id }.render());
