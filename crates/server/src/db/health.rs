@@ -89,8 +89,11 @@ pub async fn set(conn: &mut Conn, webhook: WebhookId, health: &HealthRow) -> Res
 pub async fn at_work(conn: &mut Conn, now: Timestamp, since: Timestamp) -> Result<(), DbError> {
     let sql = format!("SELECT seen_at FROM engine{}", FOR_UPDATE.of(conn));
     let seen: Option<Timestamp> = conn.query_opt(&sql, &[]).await?.map(|row| row.get("seen_at")).transpose()?;
-    let gap = seen.map_or(0, |seen| since.as_micros().saturating_sub(seen.as_micros()));
-    if Duration::from_micros(gap.unsigned_abs()) > COUNTED {
+    // A sign that is still to come was given before the clock was set back. One between `since` and `now` leaves no gap: it may
+    // be another node's, or one's own that was written although the store said that it was not.
+    let last = seen.unwrap_or(since);
+    if since.since(last) > COUNTED || last.since(now) > COUNTED {
+        let gap = since.as_micros().saturating_sub(last.as_micros());
         let sql = "UPDATE webhooks SET failing_uncounted = failing_uncounted + $1 \
                    WHERE health = 'failing' AND status = 'active' AND deleted_at IS NULL";
         conn.execute(sql, &[gap.into()]).await?;

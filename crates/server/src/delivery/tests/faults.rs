@@ -11,7 +11,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -80,18 +80,27 @@ impl Faults {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fault_of_sqlite_is_survived() {
-    survive(Settings::default()).await;
-}
+macro_rules! halves {
+    ($($sqlite:ident $postgres:ident $half:literal),*) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $sqlite() {
+            survive(Settings::default(), $half).await;
+        }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fault_of_postgres_is_survived() {
-    let Some(database_url) = postgres().await else { return };
-    survive(Settings { database_url: Some(database_url), ..Settings::default() }).await;
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $postgres() {
+            let Some(database_url) = postgres().await else { return };
+            survive(Settings { database_url: Some(database_url), ..Settings::default() }, $half).await;
+        })*
+    };
 }
+halves!(
+    every_first_fault_of_sqlite_is_survived every_first_fault_of_postgres_is_survived 0,
+    every_second_fault_of_sqlite_is_survived every_second_fault_of_postgres_is_survived 1
+);
 
-async fn survive(settings: Settings) {
+/// Plays every second fault, from the first or the second on: together they are all of those that both have seen.
+async fn survive(settings: Settings, half: usize) {
     silence_wanted_panics();
     let faults = Arc::<Faults>::default();
     let world = World::with(Settings { faults: Some(Arc::clone(&faults)), ..settings }).await;
@@ -100,25 +109,27 @@ async fn survive(settings: Settings) {
     }
     let places = faults.seen.lock().unwrap().clone();
     let mut played = 0;
-    for place in places.iter().filter(|place| !rare(place)) {
-        for fault in faults_at(place.point) {
-            let name = format!("{fault:?} at {place}");
-            story(&world, &faults, &name, Some((place.clone(), fault))).await;
-            for _ in 0..40 {
-                // Some things are done once in half a minute.
-                if faults.armed().is_none() {
-                    break;
-                }
-                idle(&world, &faults).await;
+    let places_and_faults = places.iter().filter(|place| !rare(place)).flat_map(|place| {
+        let faults = faults_at(place.point).into_iter();
+        faults.map(move |fault| (place, fault))
+    });
+    for (place, fault) in places_and_faults.skip(half).step_by(2) {
+        let name = format!("{fault:?} at {place}");
+        story(&world, &faults, &name, Some((place.clone(), fault))).await;
+        for _ in 0..40 {
+            // Some things are done once in half a minute.
+            if faults.armed().is_none() {
+                break;
             }
-            assert!(faults.armed().is_none(), "{name} was never met");
-            played += 1;
+            idle(&world, &faults).await;
         }
+        assert!(faults.armed().is_none(), "{name} was never met");
+        played += 1;
     }
     story(&world, &faults, "no fault again", None).await;
     let works: BTreeSet<_> = places.iter().map(|place| place.work).collect();
     println!("{}: {played} faults in {} kinds of transactions: {works:#?}", world.app.db.engine(), works.len());
-    assert!(played > 100, "{played}");
+    assert!(played > 50, "{played}");
 }
 
 /// What happens before a fault is armed: at the start of the engine, and of a story.
@@ -141,8 +152,17 @@ static STORIES: AtomicU64 = AtomicU64::new(0);
 
 async fn story(world: &World, faults: &Arc<Faults>, name: &str, armed: Option<(Place, Fault)>) {
     let number = STORIES.fetch_add(1, SeqCst);
-    let receiver = Receiver::start(|nth| Reply::Status([500, 410, 200][nth.min(2)])).await;
+    // Who is gone stays gone, until somebody repairs it: when the store fails, it is asked once more.
+    let repaired = Arc::new(AtomicBool::new(false));
+    let is_repaired = Arc::clone(&repaired);
+    let receiver = Receiver::start(move |nth| match nth {
+        0 => Reply::Status(500),
+        _ if is_repaired.load(SeqCst) => Reply::Status(200),
+        _ => Reply::Status(410),
+    })
+    .await;
     let webhook = world.webhook(&receiver.url()).await;
+    let slow = matches!(armed, Some((_, Fault::Delay(_))));
     *faults.armed() = armed;
 
     // Refused, tried again, gone: turned off and held; turned on, delivered.
@@ -150,6 +170,12 @@ async fn story(world: &World, faults: &Arc<Faults>, name: &str, armed: Option<(P
     arrive(world, faults, name, 1, &format!("SELECT id FROM webhooks WHERE id = '{webhook}' AND status = 'inactive'"))
         .await;
     arrive(world, faults, name, 1, &delivery(webhook, &event, "pending")).await;
+    if slow {
+        // What was sent again when the lease ended was answered 410 too, before the repair. That answer has to be written down
+        // before the webhook is turned on, or it turns it off once more.
+        idle(world, faults).await;
+    }
+    repaired.store(true, SeqCst);
     insist(world, faults, name, move |app, actor| async move {
         ops::webhooks::activate(&app, &actor, webhook, Missed::Send).await.map(drop)
     })
@@ -263,12 +289,8 @@ where
 }
 
 async fn arrive(world: &World, faults: &Arc<Faults>, name: &str, count: usize, sql: &str) {
-    let there = || async { world.query(sql).await.len() == count };
-    let wait = while_nothing(world, faults, name, there);
-    if tokio::time::timeout(GUARD, wait).await.is_err() {
-        let all = world.query("SELECT * FROM deliveries WHERE state = 'pending'").await;
-        panic!("{name}: never {count} rows of {sql}\npending: {all:#?}");
-    }
+    let name = format!("{name}: {count} rows of {sql}");
+    while_nothing(world, faults, &name, || async { world.query(sql).await.len() == count }).await;
 }
 
 /// Lets time pass, whenever nobody does anything, until `done`.

@@ -86,6 +86,8 @@ pub(super) struct Book {
     /// Webhooks that are deleted, and those that are switched off: which nodes know it.
     pub(super) deleted: BTreeSet<(usize, usize)>,
     pub(super) off: BTreeSet<(usize, usize)>,
+    /// How often it was asked to switch a webhook on, and how many of these requests are over.
+    pub(super) activations: BTreeMap<usize, (usize, usize)>,
     pub(super) violations: Vec<String>,
 }
 

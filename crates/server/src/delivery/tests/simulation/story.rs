@@ -93,16 +93,21 @@ pub(super) struct Kind {
 /// What was asked and what came of it.
 #[derive(Default)]
 pub(super) struct Ledger {
-    /// The event, the webhooks that must get it, and how many skips of each had begun before.
-    pub(super) acknowledged: Vec<(String, Vec<usize>)>,
+    /// How many publishes were asked for.
+    pub(super) asked: usize,
+    /// The event, the webhooks that must get it, and how many publishes had been asked for before.
+    pub(super) acknowledged: Vec<(String, Vec<usize>, usize)>,
     pub(super) webhooks: Vec<WebhookId>,
     /// Deletion was asked for; it may have failed.
     pub(super) doomed: BTreeSet<usize>,
-    /// "Skip what was missed" was asked for: events that were acknowledged until then may be skipped.
+    /// "Skip what was missed" was asked for: what was to be published before that was over may be skipped. One that was under way
+    /// may be committed before the skip and acknowledged long after it.
     pub(super) skipped: Vec<(usize, usize)>,
     pub(super) resent: BTreeSet<String>,
     /// Events that were under way to a webhook when their node was killed.
     pub(super) in_flight: BTreeSet<(usize, String)>,
+    /// How far clocks were set back in all.
+    pub(super) set_back: Duration,
     pub(super) told: Vec<String>,
 }
 
@@ -331,13 +336,18 @@ impl Story {
         for row in self.rows("SELECT id FROM webhooks WHERE status = 'inactive' AND deleted_at IS NULL") {
             let id: WebhookId = row.get("id").unwrap();
             let webhook = self.ledger().webhooks.iter().position(|known| *known == id).unwrap();
-            self.book().off.retain(|(_, off)| *off != webhook);
+            self.begin_activation(webhook);
+            let book = Arc::clone(&self.book);
             self.ask(0, format!("activate {webhook}"), move |app, actor| async move {
-                ops::webhooks::activate(&app, &actor, id, Missed::Send).await.map(drop)
+                let result = ops::webhooks::activate(&app, &actor, id, Missed::Send).await;
+                end_activation(&book, webhook);
+                result.map(drop)
             });
         }
         self.settle()?;
-        for _ in 0..200 {
+        // A SQLite file's clock is that of the process's start: set back before that, everything comes later by as much (ADR 18).
+        let later = if self.kind.two_nodes { 0 } else { self.ledger().set_back.as_secs() / 61 };
+        for _ in 0..200 + later {
             self.pass(Duration::from_secs(61))?;
             if self.rows("SELECT id FROM deliveries WHERE state = 'pending' LIMIT 1").is_empty() {
                 for number in 0..self.nodes.len() {
@@ -414,28 +424,34 @@ impl Story {
             actor: None,
             occurred_at: None,
         };
-        let wanted: Vec<usize> = {
-            let ledger = self.ledger();
-            (0..ledger.webhooks.len()).filter(|number| !ledger.doomed.contains(number)).collect()
+        let (wanted, order): (Vec<usize>, usize) = {
+            let mut ledger = self.ledger();
+            ledger.asked += 1;
+            let wanted = (0..ledger.webhooks.len()).filter(|number| !ledger.doomed.contains(number)).collect();
+            (wanted, ledger.asked - 1)
         };
         self.ask(node, "publish".to_owned(), move |app, actor| async move {
             let published = ops::publish::publish(&app, &actor, new, None).await?;
             let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
-            ledger.acknowledged.push((published.id.to_string(), wanted));
+            ledger.acknowledged.push((published.id.to_string(), wanted, order));
             Ok(())
         });
     }
 
     fn deactivate(&mut self, node: usize) -> Result<(), String> {
         let Some(webhook) = self.some_webhook() else { return Ok(()) };
-        let (id, book) = (self.ledger().webhooks[webhook], Arc::clone(&self.book));
+        let (id, book, activity) =
+            (self.ledger().webhooks[webhook], Arc::clone(&self.book), Arc::clone(&self.activity));
+        let before = self.book().activations.get(&webhook).copied().unwrap_or_default();
         self.ask(node, format!("deactivate {webhook}"), move |app, actor| async move {
             ops::webhooks::deactivate(&app, &actor, id, Reason::parse("").unwrap()).await?;
-            // Whoever is in the middle of something may end it: it counts from when nothing happens any more.
-            for _ in 0..100 {
-                tokio::task::yield_now().await;
+            others_end(&activity).await;
+            let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
+            // When somebody switches it on meanwhile, nobody can say from outside who was last.
+            let (asked, over) = book.activations.get(&webhook).copied().unwrap_or_default();
+            if (asked, over) == before && asked == over {
+                book.off.insert((node, webhook));
             }
-            book.lock().unwrap_or_else(PoisonError::into_inner).off.insert((node, webhook));
             Ok(())
         });
         self.settle()
@@ -445,16 +461,17 @@ impl Story {
         let Some(webhook) = self.some_webhook() else { return Ok(()) };
         let missed = if self.below(2) == 0 { Missed::Send } else { Missed::Skip };
         let id = self.ledger().webhooks[webhook];
-        self.book().off.retain(|(_, off)| *off != webhook);
+        self.begin_activation(webhook);
         if missed == Missed::Skip {
-            // Also what is acknowledged while this is under way, should it take long.
+            // Also what is asked for while this is under way, should it take long.
             self.ledger().skipped.push((webhook, usize::MAX));
         }
-        let ledger = Arc::clone(&self.ledger);
+        let (ledger, book) = (Arc::clone(&self.ledger), Arc::clone(&self.book));
         self.ask(node, format!("activate {webhook}, {missed:?}"), move |app, actor| async move {
             let result = ops::webhooks::activate(&app, &actor, id, missed).await;
+            end_activation(&book, webhook);
             let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
-            let until = ledger.acknowledged.len();
+            let until = ledger.asked;
             if result.is_ok() {
                 ledger.skipped.iter_mut().filter(|(w, _)| *w == webhook).for_each(|(_, to)| *to = until.min(*to));
             }
@@ -463,15 +480,21 @@ impl Story {
         self.settle()
     }
 
+    /// From here on it may be sent to again.
+    fn begin_activation(&self, webhook: usize) {
+        let mut book = self.book();
+        book.off.retain(|(_, off)| *off != webhook);
+        book.activations.entry(webhook).or_default().0 += 1;
+    }
+
     fn delete(&mut self, node: usize) -> Result<(), String> {
         let Some(webhook) = self.some_webhook() else { return Ok(()) };
         self.ledger().doomed.insert(webhook);
-        let (id, book) = (self.ledger().webhooks[webhook], Arc::clone(&self.book));
+        let (id, book, activity) =
+            (self.ledger().webhooks[webhook], Arc::clone(&self.book), Arc::clone(&self.activity));
         self.ask(node, format!("delete {webhook}"), move |app, actor| async move {
             ops::webhooks::delete(&app, &actor, id).await?;
-            for _ in 0..100 {
-                tokio::task::yield_now().await;
-            }
+            others_end(&activity).await;
             book.lock().unwrap_or_else(PoisonError::into_inner).deleted.insert((node, webhook));
             Ok(())
         });
@@ -568,11 +591,25 @@ impl Story {
 
     /// Somebody sets the time of day, by up to a day.
     fn set_clock(&mut self, number: usize) -> Result<(), String> {
-        let by = [86_400, -86_400, 3_600, -3_600, 90, -90][self.below(6)];
+        let by: i64 = [86_400, -86_400, 3_600, -3_600, 90, -90][self.below(6)];
+        self.ledger().set_back += Duration::from_secs(by.min(0).unsigned_abs());
         self.note(format!("the clock of node {number} is set by {by} s"));
         let clock = &self.nodes[number].clock;
         clock.set(clock.now().shifted(by * 1_000_000));
         self.settle()
+    }
+}
+
+fn end_activation(book: &Mutex<Book>, webhook: usize) {
+    book.lock().unwrap_or_else(PoisonError::into_inner).activations.entry(webhook).or_default().1 += 1;
+}
+
+/// Lets those who are in the middle of something end it: a lane learns of a change a moment after its commit, and what is under
+/// way then is not called back. No time passes meanwhile, and nobody is asked for anything else.
+async fn others_end(activity: &AtomicU64) {
+    for _ in 0..100 {
+        activity.fetch_add(1, Relaxed);
+        tokio::task::yield_now().await;
     }
 }
 
