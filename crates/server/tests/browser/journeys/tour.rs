@@ -274,6 +274,10 @@ impl Journey {
         }
         let page = |path: String| path;
         vec![
+            (
+                "webhooks-selected",
+                page(format!("/webhooks/selected?change=activate&ids={}&ids={}", moving.id, gone.id)),
+            ),
             ("webhooks-none-matching", page("/webhooks?q=nothing+like+it".to_owned())),
             ("webhooks-wh-failing", page(format!("/webhooks/{}", broken.id))),
             ("webhooks-wh-failing-reason", page(format!("/webhooks/{}/reason", broken.id))),
