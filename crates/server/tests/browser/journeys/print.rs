@@ -3,7 +3,7 @@
 use bellwire::ops::webhooks;
 use bellwire_core::{catalogue::EventType, text::Reason};
 
-use super::{Journey, journey};
+use super::{Journey, journey, tour::OUTSIDE};
 use crate::webdriver::Kind;
 
 /// A4 less its margins.
@@ -26,7 +26,8 @@ impl Journey {
         {
             browser.gone(screen_only).await;
         }
-        browser.until("return document.documentElement.scrollWidth <= innerWidth", vec![]).await;
+        let outside: Vec<String> = serde_json::from_value(browser.script(OUTSIDE).await).unwrap();
+        assert!(outside.is_empty(), "{path} {outside:?}");
         let head = "const head = document.querySelector('thead'); \
                     return !head || getComputedStyle(head).display === 'table-header-group'";
         browser.until(head, vec![]).await;

@@ -306,7 +306,7 @@ async fn a_broken_receiver_turns_the_dot_red_and_loses_nothing() {
         browser.click("dialog .facts a").await;
         browser.says("h1", "user.blocked").await;
         browser.says(".attempts", "503 Service Unavailable").await;
-        browser.says(".attempts pre", "the receiver is broken").await;
+        browser.says("pre[aria-label='Response body']", "the receiver is broken").await;
         browser.picture("delivery-failed").await;
         // The receiver works again: turn it on, and what was missed arrives.
         it.works();
