@@ -10,7 +10,7 @@ use bellwire_core::{
     time::Timestamp,
 };
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::{
     clock::{Clock, DatabaseClock, Randomness},
@@ -24,10 +24,13 @@ use crate::{
         publish::Publishing,
         sign_in::Throttle,
     },
+    places::{Place, Places},
 };
 
-/// Deliveries that may be in memory at once. What does not fit waits in the database.
+/// Places for deliveries in memory. What does not fit waits in the database.
 pub const ROOM: usize = 16_384;
+/// Bytes of a body that one place is for: a delivery with a larger one holds several, so that all of them have 64 MiB at the most.
+const PLACE: usize = 4 * 1024;
 /// Changes that a slow live page may lag behind before it is told to look at everything again.
 const LIVE: usize = 256;
 
@@ -97,7 +100,7 @@ impl App {
             retry: config.retry_policy(),
             node: random.id(clock.now()),
             database_clock: DatabaseClock::new(&clock),
-            wake: Wake { sender, room: Arc::new(Semaphore::new(ROOM)) },
+            wake: Wake { sender, places: Places::new(ROOM) },
             publishing: Publishing::default(),
             reporting: Reporting::default(),
             sign_ins: Throttle::default(),
@@ -180,7 +183,8 @@ pub struct LiveChange {
 /// The way from those who owe deliveries to the engine. The channel is bounded by [`ROOM`]: what is sent over it holds a place.
 pub struct Wake {
     sender: mpsc::UnboundedSender<Signal>,
-    room: Arc<Semaphore>,
+    /// What deliveries in memory hold.
+    pub places: Places,
 }
 
 /// What the engine is told.
@@ -188,8 +192,8 @@ pub struct Wake {
 pub enum Signal {
     /// These are committed, leased to this node, and wait to be sent.
     Owed(Vec<Owed>),
-    /// There are due deliveries in the database for these webhooks.
-    Due(BTreeSet<WebhookId>),
+    /// There are due deliveries in the database for these webhooks of a workspace.
+    Due(WorkspaceId, BTreeSet<WebhookId>),
     /// A replay was begun.
     Replay,
     /// This webhook was changed, switched or deleted: forget what is known about it.
@@ -220,23 +224,20 @@ pub struct Owed {
     /// Until when no other node takes it.
     pub leased_until: Timestamp,
     /// Its place in memory.
-    pub place: OwnedSemaphorePermit,
+    pub place: Place,
+}
+
+impl Owed {
+    /// How many places a delivery with a body of so many bytes holds.
+    pub fn size(body: usize) -> usize {
+        body.div_ceil(PLACE).max(1)
+    }
 }
 
 impl Wake {
-    /// Places for `count` deliveries, or none when there is no room for all of them.
-    pub fn reserve(&self, count: usize) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.room).try_acquire_many_owned(u32::try_from(count).ok()?).ok()
-    }
-
-    /// How many more deliveries fit into memory.
-    pub fn room(&self) -> usize {
-        self.room.available_permits()
-    }
-
     /// There is no engine in this process: what is owed is due at once, for the engine of another one.
     pub fn close(&self) {
-        self.room.close();
+        self.places.close();
     }
 
     /// Tells the engine. Without an engine (a command that only writes) the sweep of the next one finds everything.

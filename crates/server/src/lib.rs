@@ -17,6 +17,7 @@ pub mod error;
 pub mod metrics;
 pub mod ops;
 pub mod password;
+pub mod places;
 pub mod routes;
 #[cfg(test)]
 mod testing;

@@ -110,8 +110,8 @@ fn write(app: &App, backlog: Option<Backlog>) -> String {
     let name = "bellwire_deliveries_in_memory";
     text.gauge(
         name,
-        "Deliveries that wait in memory, are being sent or written down.",
-        ROOM.saturating_sub(app.wake.room()),
+        "Deliveries that wait in memory, are being sent or written down: places, one for each 4 KiB of a body.",
+        app.wake.places.taken(),
     );
     text.gauge("bellwire_deliveries_in_memory_max", "As many fit.", ROOM);
     text.gauge("bellwire_lanes", "Webhooks that are being sent to, or were a moment ago.", metrics.lanes.lanes.get());

@@ -7,7 +7,7 @@
 //!
 //! Claims repeat their conditions on the updated row, so that two nodes of PostgreSQL never both get a delivery.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use bellwire_core::{
     catalogue::EventType,
@@ -23,12 +23,12 @@ use super::{
     Conn, DbError, Row, Value,
     dialect::{
         Column::{Int, Text},
-        Many,
+        Many, Twofold,
     },
 };
 
-/// A delivery that was claimed, with what is sent.
-#[derive(Clone, Debug)]
+/// A delivery that was claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claimed {
     /// Which.
     pub id: DeliveryId,
@@ -38,8 +38,6 @@ pub struct Claimed {
     pub workspace: WorkspaceId,
     /// The event.
     pub event: EventId,
-    /// The request's body.
-    pub body: Bytes,
     /// Why the next attempt is made.
     pub reason: Reason,
     /// Automatic attempts made so far.
@@ -50,13 +48,31 @@ pub struct Claimed {
     pub created_at: Timestamp,
 }
 
+impl Claimed {
+    /// What [`Claimed::read`] needs.
+    const COLUMNS: &str = "id, webhook_id, workspace_id, event_id, reason, tries, attempts, created_at";
+
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self {
+            id: row.get("id")?,
+            webhook: row.get("webhook_id")?,
+            workspace: row.get("workspace_id")?,
+            event: row.get("event_id")?,
+            reason: row.parse("reason")?,
+            tries: row.get("tries")?,
+            attempts: row.get("attempts")?,
+            created_at: row.get("created_at")?,
+        })
+    }
+}
+
 /// What a claim for one webhook got.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// For whom.
     pub webhook: WebhookId,
-    /// Which; no more than there was room for.
-    pub ids: HashSet<DeliveryId>,
+    /// No more than there was room for, in the order of their ids.
+    pub deliveries: Vec<Claimed>,
     /// When to look again: the earliest `due_at` that is left; `None` when nothing is left or the webhook is not active.
     pub next: Option<Timestamp>,
 }
@@ -74,23 +90,30 @@ pub async fn claim(
     room: u32,
 ) -> Result<Claim, DbError> {
     let sql = "SELECT cancel_before FROM webhooks WHERE id = $1 AND status = 'active' AND deleted_at IS NULL";
-    let mut claim = Claim { webhook, ids: HashSet::new(), next: None };
+    let mut claim = Claim { webhook, deliveries: Vec::new(), next: None };
     let Some(row) = conn.query_opt(sql, &[webhook.into()]).await? else { return Ok(claim) };
     let cancel_before: Timestamp = row.get("cancel_before")?;
-    let sql = "UPDATE deliveries SET due_at = $1, leased_by = $2 WHERE id IN (\
-                 SELECT id FROM deliveries WHERE webhook_id = $3 AND state = 'pending' AND due_at <= $4 \
-                 AND (created_at > $5 OR reason <> 'automatic') ORDER BY due_at, id LIMIT $6) \
-               AND state = 'pending' AND due_at <= $4 RETURNING id";
+    let sql = format!(
+        "UPDATE deliveries SET due_at = $1, leased_by = $2 WHERE id IN (\
+           SELECT id FROM deliveries WHERE webhook_id = $3 AND state = 'pending' AND due_at <= $4 \
+           AND (created_at > $5 OR reason <> 'automatic') ORDER BY due_at, id LIMIT $6) \
+         AND state = 'pending' AND due_at <= $4 RETURNING {}",
+        Claimed::COLUMNS
+    );
     let parameters =
         [until.into(), node.into(), webhook.into(), now.into(), cancel_before.into(), i64::from(room).into()];
-    for row in conn.query(sql, &parameters).await? {
-        claim.ids.insert(row.get("id")?);
-    }
+    claim.deliveries = claimed(&conn.query(&sql, &parameters).await?)?;
     let sql =
         "SELECT MIN(due_at) AS due_at FROM deliveries WHERE webhook_id = $1 AND state = 'pending' AND due_at > $2";
-    let next = if claim.ids.len() < room as usize { now } else { Timestamp::from_micros(i64::MIN) };
+    let next = if claim.deliveries.len() < room as usize { now } else { Timestamp::from_micros(i64::MIN) };
     claim.next = conn.query_one(sql, &[webhook.into(), next.into()]).await?.get("due_at")?;
     Ok(claim)
+}
+
+fn claimed(rows: &[Row]) -> Result<Vec<Claimed>, DbError> {
+    let mut claimed = rows.iter().map(Claimed::read).collect::<Result<Vec<_>, _>>()?;
+    claimed.sort_unstable_by_key(|claimed| claimed.id);
+    Ok(claimed)
 }
 
 /// As [`claim`], for the tests of all webhooks: they are sent to inactive ones too.
@@ -104,77 +127,58 @@ pub async fn claim_tests(
     until: Timestamp,
     room: u32,
 ) -> Result<Vec<Claim>, DbError> {
-    let sql = "UPDATE deliveries SET due_at = $1, leased_by = $2 WHERE id IN (\
-                 SELECT d.id FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id \
-                 WHERE d.state = 'pending' AND d.reason = 'test' AND d.due_at <= $3 AND w.deleted_at IS NULL \
-                 ORDER BY d.due_at LIMIT $4) \
-               AND state = 'pending' AND due_at <= $3 RETURNING id, webhook_id";
-    let mut claims: BTreeMap<WebhookId, HashSet<DeliveryId>> = BTreeMap::new();
-    for row in conn.query(sql, &[until.into(), node.into(), now.into(), i64::from(room).into()]).await? {
-        claims.entry(row.get("webhook_id")?).or_default().insert(row.get("id")?);
+    let sql = format!(
+        "UPDATE deliveries SET due_at = $1, leased_by = $2 WHERE id IN (\
+           SELECT d.id FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id \
+           WHERE d.state = 'pending' AND d.reason = 'test' AND d.due_at <= $3 AND w.deleted_at IS NULL \
+           ORDER BY d.due_at LIMIT $4) \
+         AND state = 'pending' AND due_at <= $3 RETURNING {}",
+        Claimed::COLUMNS
+    );
+    let rows = conn.query(&sql, &[until.into(), node.into(), now.into(), i64::from(room).into()]).await?;
+    let mut claims: BTreeMap<WebhookId, Vec<Claimed>> = BTreeMap::new();
+    for claimed in claimed(&rows)? {
+        claims.entry(claimed.webhook).or_default().push(claimed);
     }
-    Ok(claims.into_iter().map(|(webhook, ids)| Claim { webhook, ids, next: None }).collect())
+    Ok(claims.into_iter().map(|(webhook, deliveries)| Claim { webhook, deliveries, next: None }).collect())
 }
 
-/// Reads what was claimed, with the bodies. Whatever was pruned meanwhile is missing.
+const BODIES: Twofold = Twofold {
+    sqlite: "SELECT id, workspace_id, sequence, type, actor, data, occurred_at, correlation_id, test FROM events \
+             WHERE id IN (SELECT value FROM json_each($1))",
+    postgres: "SELECT id, workspace_id, sequence, type, actor, data, occurred_at, correlation_id, test FROM events \
+               WHERE id IN (SELECT json_array_elements_text($1::text::json))",
+};
+
+/// The bodies of events. Those that were pruned are missing.
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn load(conn: &mut Conn, node: NodeId, until: Timestamp, claims: &[Claim]) -> Result<Vec<Claimed>, DbError> {
-    let sql = "SELECT d.id AS id, d.workspace_id AS workspace_id, d.event_id AS event_id, d.reason AS reason, \
-                 d.tries AS tries, d.attempts AS attempts, d.created_at AS created_at, e.sequence AS sequence, \
-                 e.type AS type, e.actor AS actor, e.data AS data, e.occurred_at AS occurred_at, \
-                 e.correlation_id AS correlation_id, e.test AS test \
-               FROM deliveries d JOIN events e ON e.id = d.event_id \
-               WHERE d.webhook_id = $1 AND d.state = 'pending' AND d.due_at = $2 AND d.leased_by = $3 ORDER BY d.id";
-    let mut bodies: HashMap<EventId, Bytes> = HashMap::new();
-    let mut loaded = Vec::new();
-    for claim in claims.iter().filter(|claim| !claim.ids.is_empty()) {
-        for row in conn.query(sql, &[claim.webhook.into(), until.into(), node.into()]).await? {
-            let id = row.get("id")?;
-            if !claim.ids.contains(&id) {
-                continue;
-            }
-            let (event, workspace) = (row.get("event_id")?, row.get("workspace_id")?);
-            let body = match bodies.get(&event) {
-                Some(body) => body.clone(),
-                None => bodies.entry(event).or_insert(to_body(&row, event, workspace)?).clone(),
-            };
-            loaded.push(Claimed {
-                id,
-                webhook: claim.webhook,
-                workspace,
-                event,
-                body,
-                reason: row.parse("reason")?,
-                tries: row.get("tries")?,
-                attempts: row.get("attempts")?,
-                created_at: row.get("created_at")?,
-            });
-        }
-    }
-    Ok(loaded)
+pub async fn bodies(conn: &mut Conn, events: &[EventId]) -> Result<Vec<(EventId, Bytes)>, DbError> {
+    let events = serde_json::to_string(events).map_err(|error| DbError::Fault(error.to_string()))?;
+    let rows = conn.query(BODIES.of(conn), &[events.into()]).await?;
+    rows.iter().map(to_body).collect()
 }
 
 /// The same bytes as when the event was written.
-fn to_body(row: &Row, id: EventId, workspace_id: WorkspaceId) -> Result<Bytes, DbError> {
+fn to_body(row: &Row) -> Result<(EventId, Bytes), DbError> {
     let raw = |column: &str| {
         RawValue::from_string(row.get(column)?).map_err(|error| DbError::corrupt(column, &error.to_string()))
     };
     let (actor, data) = (raw("actor")?, raw("data")?);
-    let event_type: EventType = row.parse("type")?;
+    let (id, event_type): (EventId, EventType) = (row.get("id")?, row.parse("type")?);
     let body = Body {
         id,
         event_type: event_type.as_str(),
         timestamp: row.get("occurred_at")?,
-        workspace_id,
+        workspace_id: row.get("workspace_id")?,
         sequence: row.get("sequence")?,
         actor: &actor,
         data: &data,
         correlation_id: row.get("correlation_id")?,
         test: row.get("test")?,
     };
-    Ok(body.to_bytes().into())
+    Ok((id, body.to_bytes().into()))
 }
 
 const DELIVERED: Many = Many {
@@ -286,6 +290,8 @@ pub async fn release(conn: &mut Conn, node: NodeId, ids: &[DeliveryId], due: Tim
 pub struct Pending {
     /// Which.
     pub webhook: WebhookId,
+    /// Where; `None` when there is no such webhook.
+    pub workspace: Option<WorkspaceId>,
     /// The earliest `due_at`: a time that has passed, a retry's time, or the end of a lease.
     pub due_at: Timestamp,
     /// Whether it is active: what is due can be sent.
@@ -306,7 +312,7 @@ pub async fn pending(conn: &mut Conn, after: Option<WebhookId>, limit: u32) -> R
                  FROM walk WHERE walk.id IS NOT NULL AND n < CAST($2 AS BIGINT)) \
                SELECT walk.id AS id, \
                  (SELECT MIN(due_at) FROM deliveries WHERE state = 'pending' AND webhook_id = walk.id) AS due_at, \
-                 w.status AS status, w.deleted_at AS deleted_at \
+                 w.workspace_id AS workspace_id, w.status AS status, w.deleted_at AS deleted_at \
                FROM walk LEFT JOIN webhooks w ON w.id = walk.id WHERE walk.id IS NOT NULL ORDER BY walk.id";
     let after = after.map_or_else(String::new, |id| id.to_string());
     let rows = conn.query(sql, &[after.into(), i64::from(limit).into()]).await?;
@@ -315,7 +321,12 @@ pub async fn pending(conn: &mut Conn, after: Option<WebhookId>, limit: u32) -> R
             let status: Option<String> = row.get("status")?;
             let deleted: Option<Timestamp> = row.get("deleted_at")?;
             let active = deleted.is_none() && status.as_deref() == Some("active");
-            Ok(Pending { webhook: row.get("id")?, due_at: row.get("due_at")?, active })
+            Ok(Pending {
+                webhook: row.get("id")?,
+                workspace: row.get("workspace_id")?,
+                due_at: row.get("due_at")?,
+                active,
+            })
         })
         .collect()
 }

@@ -107,7 +107,7 @@ async fn write(app: &App, agenda: &Agenda, batch: &[Finished], news: &mut News) 
             Ok(changed) => {
                 after(app, part, &changed, news);
                 count(&app.metrics, part, &fates);
-                notes.into_iter().for_each(|(webhook, at)| agenda.note(webhook, at));
+                notes.into_iter().for_each(|(workspace, webhook, at)| agenda.note(workspace, webhook, at));
             }
             Err(DbError::Fault(detail)) if part.len() == 1 => {
                 tracing::error!(detail, "an outcome can't be written; the delivery is sent again when its lease ends");
@@ -149,7 +149,7 @@ enum Sign {
 
 impl Plan {
     /// The second value says what will be due when, for the agenda.
-    fn of(app: &App, batch: &[Finished]) -> (Self, Vec<(WebhookId, Timestamp)>) {
+    fn of(app: &App, batch: &[Finished]) -> (Self, Vec<(WorkspaceId, WebhookId, Timestamp)>) {
         let mut notes = Vec::new();
         let mut plan = Self {
             node: app.node,
@@ -163,11 +163,11 @@ impl Plan {
             match finished {
                 Finished::Attempt(attempted) => {
                     let due = plan.add(app, attempted);
-                    notes.extend(due.map(|due| (attempted.owed.webhook, due)));
+                    notes.extend(due.map(|due| (attempted.owed.workspace, attempted.owed.webhook, due)));
                 }
                 Finished::Release(owed, due) => {
                     plan.released.entry(*due).or_default().push(owed.id);
-                    notes.push((owed.webhook, *due));
+                    notes.push((owed.workspace, owed.webhook, *due));
                 }
             }
         }

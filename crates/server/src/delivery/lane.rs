@@ -1,64 +1,52 @@
 //! A lane: the deliveries of one webhook that are in memory, and the workers that send them.
 //!
-//! Each webhook has its own, so that a receiver that hangs costs itself and nobody else. A worker takes the next delivery, sends
+//! Each webhook has its own, so that a receiver that hangs costs itself and nobody else. A [`worker`] takes the next delivery, sends
 //! it over the connection that it keeps, hands the outcome to `finish`, and goes on until there is nothing left. How many work at
-//! once is the lane's *width*: it begins small, grows by one with every answer, and is halved when the receiver
-//! doesn't answer, breaks off or asks for rest.
-//!
-//! A receiver that fails again and again is left alone for some seconds between one attempt and the next, whatever waits for it,
-//! and until it answers, its exchanges count against a share of the workspace's that those who do answer never need: however many
-//! receivers of a workspace are dead or hang, there are places for the others.
+//! once follows from the receiver's [`conduct`], from the webhook's rate limit ([`pace`]), and from the places that there are for
+//! exchanges ([`exchanges`](super::exchanges)).
 //!
 //! What always holds:
 //! - A delivery in memory holds a place; when places are scarce, a lane keeps only what it can send in a few seconds, and gives
 //!   the leases of the rest back to the database.
 //! - Nothing is sent whose lease could end during the exchange: it is dropped, and the sweep finds it again.
 //! - Nothing is sent to an inactive or deleted webhook but tests; leases are given back.
+//! - Nobody holds the place of an exchange who only waits: for the time that a rate limit leaves between two requests, the lane
+//!   sets itself an alarm.
+
+mod conduct;
+pub(super) mod pace;
+mod worker;
 
 use std::{
-    collections::{HashMap, VecDeque},
-    hash::{BuildHasherDefault, DefaultHasher},
+    collections::VecDeque,
     panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use bellwire_core::{
-    delivery::{Outcome, Reason, parse_retry_after},
+    delivery::Reason,
     id::{WebhookId, WorkspaceId},
     time::Timestamp,
 };
 use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{
-    Shared,
-    dial::Failure,
-    finish::{Attempted, Finished},
-    send::Connection,
-    target::Target,
+use self::{
+    conduct::{Conduct, Ended},
+    pace::Pace,
+    worker::Worker,
 };
+use super::{Shared, send::Connection, target::Target};
 use crate::{
     app::{Owed, ROOM},
     clock::Moment,
     db::{self, DbError},
 };
 
-/// Exchanges at once, at the most.
-pub(super) const MAX_WIDTH: usize = 32;
-/// Exchanges at once with a receiver that is not known yet.
-const FIRST_WIDTH: usize = 2;
-/// Exchanges at once in one workspace with receivers that answer.
-const MAX_IN_WORKSPACE: usize = 4_096;
-/// Exchanges at once in one workspace with receivers that failed last, or have not answered yet.
-const MAX_IN_DOUBT: usize = 1_024;
-/// Failures in a row after which a receiver is left alone between attempts.
-const STRIKES: u32 = 8;
-/// For so long: less than the shortest wait of the usual schedule, so that no delivery's own retry is late.
-const REST: Duration = Duration::from_secs(4);
 /// What a lane that answers may hold when places are not scarce: claims fill it up to here.
 const QUEUE: usize = 1_024;
 /// A delivery whose lease ends sooner is not sent any more: an exchange lasts 15 s at the most, and its outcome must be written.
@@ -67,53 +55,34 @@ const LEASE_MARGIN: Duration = Duration::from_secs(20);
 const IDLE: Duration = Duration::from_secs(30);
 /// How long a webhook that answered counts as healthy without asking the database.
 const HEALTHY: Duration = Duration::from_secs(30);
-/// How long to wait when this machine has no more sockets.
-const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) struct Lane {
     pub(super) webhook: WebhookId,
-    in_workspace: Arc<InWorkspace>,
+    pub(super) workspace: WorkspaceId,
     /// Microseconds of a [`Moment`].
     healthy_until: AtomicU64,
     state: Mutex<State>,
-}
-
-/// Exchanges of one workspace.
-#[derive(Default)]
-pub(super) struct InWorkspace {
-    answering: AtomicUsize,
-    in_doubt: AtomicUsize,
-}
-
-impl InWorkspace {
-    fn of(&self, in_doubt: bool) -> (&AtomicUsize, usize) {
-        if in_doubt { (&self.in_doubt, MAX_IN_DOUBT) } else { (&self.answering, MAX_IN_WORKSPACE) }
-    }
 }
 
 struct State {
     queue: VecDeque<Owed>,
     idle: Vec<Parked>,
     running: usize,
-    width: usize,
-    /// Whether the receiver answered last time.
-    answers: bool,
-    /// Failures in a row.
-    strikes: u32,
-    /// After many of them: no attempt before.
-    rests_until: Timestamp,
+    /// Whether it waits in line for a place of an exchange.
+    in_line: bool,
+    /// Whether it has set itself an alarm for its next request.
+    alarm: bool,
+    conduct: Conduct,
+    pace: Pace,
     target: Known,
     /// Counts changes of the webhook, so that a read that began before one is not believed.
     changes: u64,
     loading: bool,
-    /// There is more in the database than was fetched.
-    backlog: bool,
-    /// With a rate limit: when the next request may be made.
-    slot: Moment,
+    /// There is more in the database than was fetched: it is asked for when no more than this is left.
+    backlog: Option<usize>,
     /// Exchanges that ended in this second, and in the one before.
     ended: usize,
     recent: usize,
-    made_at: Moment,
     used_at: Moment,
 }
 
@@ -137,95 +106,128 @@ struct Open {
     target: Arc<Target>,
 }
 
-/// What a worker tells its lane of the exchange that it has ended.
-#[derive(Clone, Copy)]
-enum Ended {
-    Answered,
-    Strained,
-}
-
 /// What a worker does next.
 struct Job {
     owed: Owed,
     target: Arc<Target>,
     open: Option<Open>,
-    /// Not before.
-    at: Option<Moment>,
 }
 
 impl Lane {
-    pub(super) fn new(webhook: WebhookId, in_workspace: Arc<InWorkspace>, now: Moment, due: Timestamp) -> Self {
+    pub(super) fn new(shared: &Shared, workspace: WorkspaceId, webhook: WebhookId) -> Self {
         let state = State {
             queue: VecDeque::new(),
             idle: Vec::new(),
             running: 0,
-            width: FIRST_WIDTH,
-            answers: false,
-            strikes: 0,
-            rests_until: due,
+            in_line: false,
+            alarm: false,
+            conduct: Conduct::new(shared.app.database_clock.now()),
+            pace: Pace::new(shared.started),
             target: Known::Nothing,
             changes: 0,
             loading: false,
-            backlog: false,
-            slot: now,
+            backlog: None,
             ended: 0,
             recent: 0,
-            made_at: now,
-            used_at: now,
+            used_at: shared.app.clock.moment(),
         };
-        Self { webhook, in_workspace, healthy_until: AtomicU64::new(0), state: Mutex::new(state) }
+        Self { webhook, workspace, healthy_until: AtomicU64::new(0), state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes deliveries in.
+    /// Takes deliveries in. `backlog`: there are more of them in the database.
     pub(super) fn push(self: &Arc<Self>, shared: &Arc<Shared>, owed: impl IntoIterator<Item = Owed>, backlog: bool) {
+        let now = shared.app.database_clock.now();
         let mut state = self.state();
         state.queue.extend(owed);
-        state.backlog |= backlog;
-        self.rest(shared, &mut state, shared.app.database_clock.now());
+        if shared.stopping() {
+            return release_all(shared, &mut state, now);
+        }
+        if backlog {
+            state.backlog = Some(state.queue.len() / 2);
+        }
+        self.rest(shared, &mut state, now);
         self.trim(shared, &mut state);
         self.advance(shared, &mut state);
     }
 
-    /// Puts workers to work.
-    fn advance(self: &Arc<Self>, shared: &Arc<Shared>, state: &mut State) {
+    /// Puts workers to work. Returns whether there is a new one.
+    fn advance(self: &Arc<Self>, shared: &Arc<Shared>, state: &mut State) -> bool {
         if state.queue.is_empty() {
-            return;
+            return false;
         }
         if matches!(state.target, Known::Nothing) {
             self.load(shared, state);
-            return;
+            return false;
         }
-        let wanted = state.queue.len().min(state.width).saturating_sub(state.running);
-        for _ in 0..wanted {
-            self.hire(shared, state);
+        let mut wanted = state.queue.len().min(state.conduct.width()).saturating_sub(state.running);
+        if let Some(distance) = state.distance()
+            && wanted > 0
+        {
+            wanted = wanted.min(state.pace.allows(distance, shared.app.clock.moment()));
+            if wanted == 0 {
+                self.set_alarm(shared, state, distance);
+            }
         }
+        (0..wanted).take_while(|_| self.hire(shared, state)).count() > 0
     }
 
-    fn hire(self: &Arc<Self>, shared: &Arc<Shared>, state: &mut State) {
-        let in_doubt = !state.answers;
-        let (count, most) = self.in_workspace.of(in_doubt);
-        if count.fetch_add(1, Relaxed) >= most {
-            count.fetch_sub(1, Relaxed); // the next tick tries again
-            return;
-        }
+    /// Puts one more to work. Without a place for another exchange, a lane in which nobody works stands in line for one.
+    fn hire(self: &Arc<Self>, shared: &Arc<Shared>, state: &mut State) -> bool {
+        let in_doubt = state.conduct.is_in_doubt();
+        let take = || shared.exchanges.take(self.workspace, in_doubt);
+        let place = take().or_else(|| {
+            if state.running > 0 || std::mem::replace(&mut state.in_line, true) {
+                return None;
+            }
+            shared.exchanges.wait(Arc::clone(self), in_doubt);
+            take() // all places may have become free before it stood there
+        });
+        let Some(place) = place else { return false };
         state.running += 1;
         let (shared, lane) = (Arc::clone(shared), Arc::clone(self));
         // The worker is made inside its task: a runtime that is shutting down drops the task here, under the lock.
-        tokio::spawn(async move { Worker { shared, lane, in_doubt, working: true }.work().await });
+        tokio::spawn(async move { Worker::new(shared, lane, in_doubt, place).work().await });
+        true
+    }
+
+    /// Its turn in the line has come. Returns whether it has taken a place.
+    pub(super) fn called(self: &Arc<Self>, shared: &Arc<Shared>) -> bool {
+        let mut state = self.state();
+        state.in_line = false;
+        self.advance(shared, &mut state)
+    }
+
+    /// Puts workers to work when the rate limit allows the next request.
+    fn set_alarm(self: &Arc<Self>, shared: &Arc<Shared>, state: &mut State, distance: Duration) {
+        if std::mem::replace(&mut state.alarm, true) {
+            return;
+        }
+        let at = state.pace.next(distance);
+        let (shared, lane) = (Arc::clone(shared), Arc::clone(self));
+        tokio::spawn(async move {
+            let stopped = tokio::select! {
+                biased;
+                () = shared.stopped() => true,
+                () = shared.app.clock.sleep_until(at) => false,
+            };
+            let mut state = lane.state();
+            state.alarm = false;
+            if !stopped {
+                lane.advance(&shared, &mut state);
+            }
+        });
     }
 
     /// While the receiver is left alone, gives back what would be sent to it by itself.
     fn rest(&self, shared: &Shared, state: &mut State, now: Timestamp) {
-        if now >= state.rests_until {
-            return;
-        }
+        let Some(until) = state.conduct.rest(now) else { return };
         for owed in std::mem::take(&mut state.queue) {
             if owed.reason == Reason::Automatic {
-                shared.release(owed, state.rests_until);
+                shared.release(owed, until);
             } else {
                 state.queue.push_back(owed);
             }
@@ -242,24 +244,27 @@ impl Lane {
         for owed in state.queue.drain(capacity..) {
             shared.release(owed, now);
         }
-        state.backlog = true;
+        state.backlog = Some(capacity / 2);
     }
 
     /// Deliveries that this lane would take in from the database. When it is full it asks again by itself.
     pub(super) fn room(&self, shared: &Shared) -> usize {
         let mut state = self.state();
         let now = shared.app.database_clock.now();
-        if now < state.rests_until {
-            shared.agenda.note(self.webhook, state.rests_until);
+        if let Some(until) = state.conduct.rest(now) {
+            shared.agenda.note(self.workspace, self.webhook, until);
             return 0;
         }
-        let wish = if state.width < MAX_WIDTH / 4 { state.width * 2 } else { QUEUE };
+        let width = state.conduct.width();
+        let wish = if width < conduct::MAX_WIDTH / 4 { width * 2 } else { QUEUE };
         let room = wish.min(state.capacity(shared)).saturating_sub(state.queue.len());
-        if room == 0 && state.running > 0 {
-            state.backlog = true;
+        if state.running == 0 {
+            return room.max(1); // a lane in which nobody works asks nobody: it always has room for one
         }
-        // A lane in which nobody works asks nobody: it always has room for one.
-        if state.running == 0 { room.max(1) } else { room }
+        if room == 0 && state.backlog.is_none() {
+            state.backlog = Some(state.queue.len() / 2);
+        }
+        room
     }
 
     /// The webhook was changed: what is known about it is old.
@@ -273,10 +278,9 @@ impl Lane {
 
     /// Reads the webhook, again if it is changed meanwhile. What was known stays in use until then.
     fn load(self: &Arc<Self>, shared: &Arc<Shared>, state: &mut State) {
-        if state.loading {
+        if std::mem::replace(&mut state.loading, true) {
             return;
         }
-        state.loading = true;
         let (shared, lane) = (Arc::clone(shared), Arc::clone(self));
         tokio::spawn(async move {
             loop {
@@ -314,23 +318,29 @@ impl Lane {
                 shared.release(owed, now);
             }
         }
-        if state.used_at == state.made_at {
-            // Nothing has been sent yet.
-            state.answers = target.as_ref().is_some_and(|target| target.healthy);
-        }
+        state.conduct.is_said_to_be(target.as_ref().is_some_and(|target| target.healthy));
         state.target = target.map_or(Known::Deleted, Known::Is);
     }
 
-    /// What a worker does next; `None` when it is not needed any more.
-    fn next(self: &Arc<Self>, shared: &Arc<Shared>, ended: Option<Ended>, mut open: Option<Open>) -> Option<Job> {
+    /// What a worker does next; `None` when it is not needed any more. `in_doubt` is what it counts as.
+    fn next(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        in_doubt: bool,
+        ended: Option<Ended>,
+        mut open: Option<Open>,
+    ) -> Option<Job> {
         let (moment, now) = (shared.app.clock.moment(), shared.app.database_clock.now());
         let mut state = self.state();
-        state.note(ended, now);
+        if let Some(ended) = ended {
+            state.ended += 1;
+            state.conduct.note(ended, now);
+        }
         self.rest(shared, &mut state, now);
-        loop {
-            if state.running > state.width {
-                break;
-            }
+        // Whoever has had a turn lets the others have theirs; and a place among those in doubt is for those in doubt.
+        let steps_back =
+            ended.is_some() && (in_doubt != state.conduct.is_in_doubt() || shared.exchanges.are_wanted(in_doubt));
+        while !steps_back && state.running <= state.conduct.width() {
             let Some(owed) = state.queue.pop_front() else { break };
             let target = match &state.target {
                 Known::Is(target) if target.wants(&owed) && !shared.stopping() => Arc::clone(target),
@@ -345,27 +355,31 @@ impl Lane {
                 }
             };
             if owed.leased_until < now.saturating_add(LEASE_MARGIN) {
-                shared.agenda.note(self.webhook, owed.leased_until);
+                shared.agenda.note(self.workspace, self.webhook, owed.leased_until);
                 continue;
             }
-            let at = target.pace.map(|pace| {
-                let at = state.slot.max(moment);
-                state.slot = at.plus(pace);
-                at
-            });
-            if state.running < state.width && !state.queue.is_empty() {
-                self.hire(shared, &mut state);
+            if let Some(distance) = target.distance {
+                if state.pace.allows(distance, moment) == 0 {
+                    state.queue.push_front(owed);
+                    self.set_alarm(shared, &mut state, distance);
+                    break;
+                }
+                state.pace.take(distance, moment);
             }
-            state.refill(shared, self.webhook, now);
+            state.refill(self, shared, now);
             let open = open.take().or_else(|| state.idle.pop().map(|parked| parked.open));
             let open = open.filter(|open| open.target.url == target.url);
-            return Some(Job { owed, target, open, at });
+            if state.running < state.conduct.width() {
+                // One brings the next, as long as there is work.
+                self.advance(shared, &mut state);
+            }
+            return Some(Job { owed, target, open });
         }
-        state.refill(shared, self.webhook, now);
+        state.refill(self, shared, now);
         state.running -= 1;
         state.used_at = moment;
         if let Some(open) = open
-            && state.idle.len() < MAX_WIDTH
+            && state.idle.len() < conduct::MAX_WIDTH
             && let Ok(place) = Arc::clone(&shared.idle).try_acquire_owned()
         {
             state.idle.push(Parked { open, since: moment, _place: place });
@@ -373,17 +387,17 @@ impl Lane {
         None
     }
 
-    /// What is known of the webhook now, when this is to be sent to it.
-    fn target_for(&self, owed: &Owed) -> Option<Arc<Target>> {
-        match &self.state().target {
-            Known::Is(target) if target.wants(owed) => Some(Arc::clone(target)),
-            _ => None,
+    /// A worker has ended, and its place is free. When it has stepped back there is still work.
+    fn left(self: &Arc<Self>, shared: &Arc<Shared>) {
+        let mut state = self.state();
+        if state.running == 0 && !matches!(state.target, Known::Nothing) {
+            self.advance(shared, &mut state);
         }
     }
 
-    /// To be looked at again, as the next one.
-    fn put_back(&self, owed: Owed) {
-        self.state().queue.push_front(owed);
+    /// A worker panicked or was cut off: what it held is found again when the lease ends.
+    fn lost(&self) {
+        self.state().running -= 1;
     }
 
     /// What is done once a second. `false` when the lane is not needed any more.
@@ -401,17 +415,14 @@ impl Lane {
     }
 
     /// Deliveries that wait, and workers that send.
-    fn burden(&self) -> (usize, usize) {
+    pub(super) fn burden(&self) -> (usize, usize) {
         let state = self.state();
         (state.queue.len(), state.running)
     }
 
     /// Gives everything back that is not under way.
     pub(super) fn stop(&self, shared: &Shared) {
-        let now = shared.app.database_clock.now();
-        for owed in self.state().queue.drain(..) {
-            shared.release(owed, now);
-        }
+        release_all(shared, &mut self.state(), shared.app.database_clock.now());
     }
 
     /// Whether the webhook was found healthy a short while ago: then a success is no news.
@@ -430,201 +441,32 @@ impl Lane {
     }
 }
 
+fn release_all(shared: &Shared, state: &mut State, now: Timestamp) {
+    state.queue.drain(..).for_each(|owed| shared.release(owed, now));
+}
+
 impl State {
+    /// With a rate limit: the distance between two requests.
+    fn distance(&self) -> Option<Duration> {
+        if let Known::Is(target) = &self.target { target.distance } else { None }
+    }
+
     /// Deliveries that may wait here. Places are everybody's: when they are scarce, what can be sent in some seconds.
     fn capacity(&self, shared: &Shared) -> usize {
-        let paced = match &self.target {
-            Known::Is(target) => target.pace.map(|pace| LEASE_MARGIN.div_duration_f64(pace)),
-            _ => None,
-        };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 1, and cut to ROOM")]
-        let paced = paced.map_or(ROOM, |requests| requests.clamp(1.0, 16_384.0) as usize);
-        if shared.app.wake.room() > ROOM / 2 {
+        let paced = self.distance().map(|distance| LEASE_MARGIN.as_nanos() / distance.as_nanos().max(1));
+        let paced = paced.map_or(ROOM, |requests| usize::try_from(requests).unwrap_or(ROOM).clamp(1, ROOM));
+        if !shared.app.wake.places.are_scarce() {
             return paced;
         }
-        paced.min((4 * self.recent.max(self.ended)).max(self.width.saturating_sub(self.running)))
+        let spare = self.conduct.width().saturating_sub(self.running);
+        paced.min((4 * self.recent.max(self.ended)).max(spare))
     }
 
-    fn note(&mut self, ended: Option<Ended>, now: Timestamp) {
-        let Some(ended) = ended else { return };
-        self.ended += 1;
-        self.answers = matches!(ended, Ended::Answered);
-        if self.answers {
-            self.width = (self.width + 1).min(MAX_WIDTH);
-            self.strikes = 0;
-            self.rests_until = self.rests_until.min(now);
-        } else {
-            self.width = (self.width / 2).max(1);
-            self.strikes = self.strikes.saturating_add(1);
-            if self.strikes >= STRIKES {
-                self.rests_until = now.saturating_add(REST);
-            }
-        }
-    }
-
-    /// Asks for more when there is more and the queue is nearly empty.
-    fn refill(&mut self, shared: &Shared, webhook: WebhookId, now: Timestamp) {
-        if self.backlog && self.queue.len() <= self.width {
-            self.backlog = false;
-            shared.agenda.note(webhook, now.max(self.rests_until));
-        }
-    }
-}
-
-struct Worker {
-    shared: Arc<Shared>,
-    lane: Arc<Lane>,
-    /// What it counts as in its workspace.
-    in_doubt: bool,
-    working: bool,
-}
-
-impl Worker {
-    async fn work(mut self) {
-        let (mut ended, mut open) = (None, None);
-        while let Some(job) = self.lane.next(&self.shared, ended.take(), open.take()) {
-            (ended, open) = self.send(job).await;
-        }
-        self.working = false;
-    }
-
-    async fn send(&self, job: Job) -> (Option<Ended>, Option<Open>) {
-        let Job { owed, mut target, mut open, at } = job;
-        let shared = &self.shared;
-        let (clock, due_clock) = (&shared.app.clock, &shared.app.database_clock);
-        if let Some(at) = at
-            && at > clock.moment()
-        {
-            let stopped = Box::pin(async {
-                tokio::select! {
-                    biased;
-                    () = clock.sleep_until(at) => false,
-                    () = shared.stopped() => true,
-                }
-            });
-            if stopped.await {
-                shared.release(owed, due_clock.now());
-                return (None, open);
-            }
-            if owed.leased_until < due_clock.now().saturating_add(LEASE_MARGIN) {
-                shared.agenda.note(self.lane.webhook, owed.leased_until);
-                return (None, open);
-            }
-            // It may have been switched off, changed or deleted meanwhile.
-            let Some(current) = self.lane.target_for(&owed) else {
-                self.lane.put_back(owed);
-                return (None, open);
-            };
-            target = current;
-            open = open.filter(|open| open.target.url == target.url);
-        }
-        let started_at = clock.now();
-        let connection = open.map(|open| open.connection);
-        let result = shared.transport.exchange(&target, connection, &owed, started_at).await;
-        let (ended_at, due_from) = (clock.now(), due_clock.now());
-        let (outcome, answer, open) = match result {
-            Ok((answer, connection)) => {
-                let retry_after = answer.retry_after.as_deref().and_then(|text| parse_retry_after(text, ended_at));
-                let open = connection.map(|connection| Open { connection, target });
-                (Outcome::Answered { status: answer.status, retry_after }, Some(answer), open)
-            }
-            Err(Failure::Attempt(error)) => (Outcome::Error(error), None, None),
-            Err(Failure::NotTried(error)) => {
-                tracing::warn!(%error, "can't open more connections");
-                shared.release(owed, due_from.saturating_add(PAUSE));
-                return (Some(Ended::Strained), None);
-            }
-        };
-        let strained = matches!(outcome, Outcome::Error(_) | Outcome::Answered { status: 429 | 500..=599, .. });
-        let lane = Arc::clone(&self.lane);
-        shared.finish(Finished::Attempt(Box::new(Attempted {
-            owed,
-            lane,
-            started_at,
-            ended_at,
-            due_from,
-            outcome,
-            answer,
-        })));
-        (Some(if strained { Ended::Strained } else { Ended::Answered }), open)
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.lane.in_workspace.of(self.in_doubt).0.fetch_sub(1, Relaxed);
-        if self.working {
-            // It panicked or was cut off: what it held is found again when the lease ends.
-            self.lane.state().running -= 1;
-        }
-    }
-}
-
-/// The ids are our own, so nobody can choose them; and a simulation has to meet lanes in the same order every time.
-type Unseeded = BuildHasherDefault<DefaultHasher>;
-
-/// All lanes, and how many exchanges each workspace has.
-#[derive(Default)]
-pub(super) struct Lanes(Mutex<Registry>);
-
-#[derive(Default)]
-struct Registry {
-    lanes: HashMap<WebhookId, Arc<Lane>, Unseeded>,
-    workspaces: HashMap<WorkspaceId, Arc<InWorkspace>, Unseeded>,
-}
-
-impl Lanes {
-    fn registry(&self) -> MutexGuard<'_, Registry> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Gives deliveries to their lanes. `backlog` says for which webhooks there is more in the database.
-    pub(super) fn push(&self, shared: &Arc<Shared>, owed: Vec<Owed>, backlog: impl Fn(WebhookId) -> bool) {
-        let (now, due) = (shared.app.clock.moment(), shared.app.database_clock.now());
-        let mut registry = self.registry();
-        let mut owed = owed.into_iter().peekable();
-        while let Some(first) = owed.next() {
-            let webhook = first.webhook;
-            let Registry { lanes, workspaces } = &mut *registry;
-            let lane = lanes.entry(webhook).or_insert_with(|| {
-                let in_workspace = workspaces.entry(first.workspace).or_default();
-                Arc::new(Lane::new(webhook, Arc::clone(in_workspace), now, due))
-            });
-            let rest = std::iter::from_fn(|| owed.next_if(|next| next.webhook == webhook));
-            lane.push(shared, std::iter::once(first).chain(rest), backlog(webhook));
-        }
-    }
-
-    /// See [`Lane::room`]; a webhook without a lane has a little.
-    pub(super) fn room(&self, shared: &Shared, webhook: WebhookId) -> usize {
-        let lane = self.registry().lanes.get(&webhook).cloned();
-        lane.map_or(FIRST_WIDTH * 2, |lane| lane.room(shared))
-    }
-
-    /// See [`Lane::changed`].
-    pub(super) fn changed(&self, shared: &Arc<Shared>, webhook: WebhookId) {
-        if let Some(lane) = self.registry().lanes.get(&webhook) {
-            lane.changed(shared);
-        }
-    }
-
-    /// See [`Lane::tick`]. Lanes that are not needed any more are forgotten.
-    pub(super) fn tick(&self, shared: &Arc<Shared>, now: Moment, reload: bool) {
-        let mut registry = self.registry();
-        registry.lanes.retain(|_, lane| lane.tick(shared, now, reload));
-        let burdens = registry.lanes.values().map(|lane| lane.burden());
-        let (queued, running) = burdens.fold((0, 0), |(queued, running), lane| (queued + lane.0, running + lane.1));
-        let metrics = &shared.app.metrics.lanes;
-        metrics.lanes.count(registry.lanes.len());
-        metrics.queued.count(queued);
-        metrics.exchanges.count(running);
-        registry.workspaces.retain(|_, count| Arc::strong_count(count) > 1);
-    }
-
-    /// See [`Lane::stop`].
-    pub(super) fn stop(&self, shared: &Shared) {
-        for lane in self.registry().lanes.values() {
-            lane.stop(shared);
+    /// Asks for more when there is more and half of it was sent.
+    fn refill(&mut self, lane: &Lane, shared: &Shared, now: Timestamp) {
+        let least = self.conduct.width();
+        if self.backlog.take_if(|left| self.queue.len() <= least.max(*left)).is_some() {
+            shared.agenda.note(lane.workspace, lane.webhook, self.conduct.rest(now).unwrap_or(now));
         }
     }
 }

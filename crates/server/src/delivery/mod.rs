@@ -1,6 +1,7 @@
 //! The engine: sends what is owed, and writes down what became of it.
 //!
-//! * `dispatch` takes what was just committed ([`Signal::Owed`]) and gives it to the *lanes*, one for each webhook ([`lane`]).
+//! * `dispatch` takes what was just committed ([`Signal::Owed`]) and gives it to the *lanes* ([`lanes`]), one for each webhook
+//!   ([`lane`]). How many exchanges are under way at once, and whose turn is next, is a matter of [`exchanges`].
 //! * A lane's workers sign and send ([`send`]) over connections that were opened after checking the address ([`dial`]).
 //! * [`finish`] writes outcomes in batches: as many as have come in while the batch before was being committed.
 //! * [`sweep`] claims what is due in the database: retries, resends, what did not fit in memory, what a dead node left. It looks
@@ -16,8 +17,10 @@
 
 mod agenda;
 mod dial;
+mod exchanges;
 mod finish;
 mod lane;
+mod lanes;
 mod replay;
 mod resolve;
 mod send;
@@ -41,13 +44,17 @@ use tokio::{
 use self::{
     agenda::Agenda,
     dial::{Dialer, Failure},
+    exchanges::Exchanges,
     finish::Finished,
-    lane::Lanes,
+    lanes::Lanes,
     resolve::Resolver,
     send::{Answer, Connection},
     target::Target,
 };
-use crate::app::{App, Owed, Signal};
+use crate::{
+    app::{App, Owed, Signal},
+    clock::Moment,
+};
 
 /// Idle connections that are kept, of all webhooks together.
 const IDLE_CONNECTIONS: usize = 1_024;
@@ -116,7 +123,9 @@ struct Shared {
     app: App,
     transport: Transport,
     lanes: Lanes,
+    exchanges: Exchanges,
     agenda: Arc<Agenda>,
+    started: Moment,
     /// Places for idle connections.
     idle: Arc<Semaphore>,
     finish: mpsc::UnboundedSender<Finished>,
@@ -141,6 +150,8 @@ fn start_with(app: &App, mut signals: mpsc::UnboundedReceiver<Signal>, transport
         app: app.clone(),
         transport,
         lanes: Lanes::default(),
+        exchanges: Exchanges::default(),
+        started: app.clock.moment(),
         agenda: Arc::clone(&agenda),
         idle: Arc::new(Semaphore::new(IDLE_CONNECTIONS)),
         finish,
@@ -221,9 +232,9 @@ async fn dispatch(shared: &Arc<Shared>, signals: &mut mpsc::UnboundedReceiver<Si
         let Some(signal) = signal else { return };
         match signal {
             Signal::Owed(owed) => shared.lanes.push(shared, owed, |_| false),
-            Signal::Due(webhooks) => {
+            Signal::Due(workspace, webhooks) => {
                 let now = shared.app.database_clock.now();
-                webhooks.into_iter().for_each(|webhook| shared.agenda.note(webhook, now));
+                webhooks.into_iter().for_each(|webhook| shared.agenda.note(workspace, webhook, now));
             }
             Signal::Replay => shared.replay.notify_one(),
             Signal::Changed(webhook) => shared.lanes.changed(shared, webhook),

@@ -13,6 +13,7 @@ use http::{
     header::{CONTENT_TYPE, HOST, USER_AGENT},
 };
 
+use super::lane::pace;
 use crate::{
     app::{App, Owed},
     db,
@@ -32,8 +33,8 @@ pub(super) struct Target {
     pub(super) url: WebhookUrl,
     /// Path and query: the request's target.
     pub(super) path: Uri,
-    /// The least time between two requests.
-    pub(super) pace: Option<Duration>,
+    /// With a rate limit: the distance between two requests.
+    pub(super) distance: Option<Duration>,
     headers: HeaderMap,
     secret: Secret,
     old_secret: Option<(Secret, Timestamp)>,
@@ -75,7 +76,7 @@ impl Target {
         Ok(Self {
             url: url.clone(),
             path,
-            pace: stored.rate_limit.filter(|rate| *rate > 0).map(|rate| Duration::from_secs(1) / rate),
+            distance: stored.rate_limit.map(pace::distance),
             headers,
             secret: opened.secret,
             old_secret: opened.old_secret,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use bellwire_core::{
     catalogue::EventType,
     event::{By, EventActor},
-    id::{CorrelationId, EventId, WorkspaceId},
+    id::{CorrelationId, DeliveryId, EventId, WorkspaceId},
     permission::Permission,
     time::Timestamp,
 };
@@ -189,27 +189,31 @@ pub async fn append(
     events: &[NewEvent],
 ) -> Result<(Vec<Written>, Vec<Signal>), Error> {
     let (written, deliveries) = db::events::append(conn, workspace, now, events).await?;
-    let to_send = deliveries.iter().filter(|delivery| delivery.send).count();
-    let mut places = if to_send == 0 { None } else { app.wake.reserve(to_send) };
+    let size = |delivery: &NewDelivery| Owed::size(written[delivery.event].body.len());
+    let to_send: usize = deliveries.iter().filter(|delivery| delivery.send).map(size).sum();
+    let mut places = if to_send == 0 { None } else { app.wake.places.take(workspace, to_send) };
     let due_at = app.database_clock.now();
     let leased_until = due_at.saturating_add(LEASE);
     let leased = places.is_some();
-    let row = |delivery: &NewDelivery| {
+    // In the order of their events: what is fetched, sent and written together then lies together on the disk.
+    let mut ids: Vec<DeliveryId> = deliveries.iter().map(|_| app.random.id(now)).collect();
+    ids.sort_unstable();
+    let row = |(delivery, id): (&NewDelivery, DeliveryId)| {
         let lease = leased && delivery.send;
         DeliveryRow {
-            id: app.random.id(now),
+            id,
             delivery: *delivery,
             due_at: if lease { leased_until } else { due_at },
             leased_by: lease.then_some(app.node),
         }
     };
-    let rows: Vec<DeliveryRow> = deliveries.iter().map(row).collect();
+    let rows: Vec<DeliveryRow> = deliveries.iter().zip(ids).map(row).collect();
     db::events::owe(conn, workspace, events, &rows).await?;
 
-    let mut owed = Vec::with_capacity(if leased { to_send } else { 0 });
+    let mut owed = Vec::new();
     let mut due = BTreeSet::new();
     for DeliveryRow { id, delivery, .. } in rows.iter().filter(|row| row.delivery.send) {
-        let Some(place) = places.as_mut().and_then(|places| places.split(1)) else {
+        let Some(place) = places.as_mut().and_then(|places| places.split(size(delivery))) else {
             due.insert(delivery.webhook);
             continue;
         };
@@ -232,7 +236,7 @@ pub async fn append(
         signals.push(Signal::Owed(owed));
     }
     if !due.is_empty() {
-        signals.push(Signal::Due(due));
+        signals.push(Signal::Due(workspace, due));
     }
     Ok((written, signals))
 }

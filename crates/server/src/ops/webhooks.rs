@@ -428,7 +428,7 @@ fn tell(app: &App, workspace: WorkspaceId, id: WebhookId) {
 
 /// After a commit that made deliveries due.
 fn tell_due(app: &App, workspace: WorkspaceId, id: WebhookId) {
-    app.wake.send(Signal::Due(BTreeSet::from([id])));
+    app.wake.send(Signal::Due(workspace, BTreeSet::from([id])));
     app.changed(workspace, "deliveries");
 }
 

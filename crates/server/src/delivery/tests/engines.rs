@@ -15,7 +15,7 @@ async fn everything_is_delivered_on_both() {
     for world in worlds().await {
         let receiver = Receiver::start(|_| Reply::Status(200)).await;
         world.webhook(&receiver.url()).await;
-        let all = world.app.wake.reserve(world.app.wake.room()).unwrap();
+        let all = world.take_all_places();
         world.publish(200).await;
         drop(all);
         world.publish(200).await;
@@ -52,7 +52,7 @@ async fn failures_resends_tests_and_turning_off_on_both() {
         world.row("SELECT id FROM webhooks WHERE status = 'inactive'").await;
         world.row("SELECT id FROM deliveries WHERE state = 'failed' AND attempts = 5 AND leased_by IS NULL").await;
         world.publish(2).await;
-        let all = world.app.wake.reserve(world.app.wake.room()).unwrap();
+        let all = world.take_all_places();
         world.test(webhook).await;
         drop(all);
         world.app.clock.advance(Duration::from_secs(1));

@@ -30,7 +30,7 @@ async fn what_does_not_fit_into_memory_is_fetched_and_sent_once() {
     let receiver = Receiver::start(|_| Reply::Status(200)).await;
     let world = world().await;
     world.webhook(&receiver.url()).await;
-    let all = world.app.wake.reserve(world.app.wake.room()).unwrap();
+    let all = world.take_all_places();
     for _ in 0..6 {
         world.publish(500).await;
     }
@@ -51,7 +51,7 @@ async fn a_lease_that_ran_out_is_taken_again() {
     let lease = world.now().saturating_add(Duration::from_secs(60));
     let other = "UPDATE deliveries SET state = 'pending', leased_by = 'node_00000000000000000000000000', due_at = $1";
     world.execute(other, &[lease.into()]).await;
-    world.app.wake.send(crate::app::Signal::Due([webhook].into()));
+    world.app.wake.send(crate::app::Signal::Due(world.workspace, [webhook].into()));
     world.move_to(lease);
     world.row("SELECT id FROM deliveries WHERE state = 'delivered'").await;
     receiver.wait(2).await;
@@ -82,7 +82,7 @@ async fn places_in_memory_are_given_back() {
     world.publish(300).await;
     world.rows(300, "SELECT id FROM deliveries WHERE state <> 'pending'").await;
     world.engine.take().unwrap().drain().await;
-    assert_eq!(world.app.wake.room(), crate::app::ROOM);
+    assert_eq!(world.app.wake.places.taken(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

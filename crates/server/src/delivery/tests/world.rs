@@ -28,6 +28,7 @@ use crate::{
         self, Actor,
         webhooks::{Missed, NewWebhook},
     },
+    places::Place,
 };
 
 /// Ends a test that waits for what never comes.
@@ -230,7 +231,7 @@ impl World {
         self.execute(&format!("UPDATE webhooks SET {column} = $2 WHERE id = $1"), &[webhook.into(), value.into()])
             .await;
         self.app.wake.send(Signal::Changed(webhook));
-        self.app.wake.send(Signal::Due([webhook].into()));
+        self.app.wake.send(Signal::Due(self.workspace, [webhook].into()));
     }
 
     pub(super) async fn publish(&self, count: usize) {
@@ -252,6 +253,12 @@ impl World {
         })
         .await
         .unwrap();
+    }
+
+    /// Takes all places in memory that the workspace can have.
+    pub(super) fn take_all_places(&self) -> Place {
+        let places = &self.app.wake.places;
+        places.take(self.workspace, places.room(self.workspace)).unwrap()
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -371,8 +371,8 @@ impl Story {
                 return Err("the engine does not stop".to_owned());
             }
         }
-        let free = self.nodes[number].app.wake.room();
-        if free == crate::app::ROOM { Ok(()) } else { Err(format!("only {free} places are free after the end")) }
+        let taken = self.nodes[number].app.wake.places.taken();
+        if taken == 0 { Ok(()) } else { Err(format!("{taken} places are taken after the end")) }
     }
 
     fn some_webhook(&self) -> Option<usize> {
