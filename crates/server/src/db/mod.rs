@@ -103,7 +103,7 @@ pub struct Connections {
 }
 
 /// What can go wrong below `ops`.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum DbError {
     /// A unique constraint: somebody was faster, or it exists already.
     #[error("exists already: {0}")]

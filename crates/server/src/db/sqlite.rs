@@ -33,7 +33,7 @@ type Read = Box<dyn FnOnce(&mut Conn) + Send>;
 /// A transaction that waits: `run` in the transaction, then `finish` after the commit (or its failure).
 trait Write: Send {
     fn run(&mut self, conn: &mut Conn) -> bool;
-    fn finish(self: Box<Self>, commit: Result<(), String>);
+    fn finish(self: Box<Self>, commit: Result<(), DbError>);
 }
 
 struct Job<T, E, F> {
@@ -56,11 +56,13 @@ where
         ok
     }
 
-    fn finish(self: Box<Self>, commit: Result<(), String>) {
+    fn finish(self: Box<Self>, commit: Result<(), DbError>) {
         let result = match (self.result, commit) {
-            (Some(Ok(_)), Err(error)) => Err(E::from(DbError::Unavailable(format!("the commit failed: {error}")))),
+            // Nothing of it is on disk, and it may be asked for again; that there is no room is said as that.
+            (Some(Ok(_)) | None, Err(error @ DbError::Full(_))) => Err(E::from(error)),
+            (Some(Ok(_)) | None, Err(error)) => Err(E::from(DbError::Unavailable(format!("not committed: {error}")))),
             (Some(result), _) => result,
-            (None, _) => Err(E::from(DbError::Unavailable("the transaction was not run".to_owned()))),
+            (None, Ok(())) => Err(E::from(DbError::Unavailable("the transaction was not run".to_owned()))),
         };
         // The caller may have gone away: what was committed stays committed.
         let _ = self.reply.send(result);
@@ -184,7 +186,7 @@ fn write_loop(connection: Connection, queue: &mpsc::Receiver<Box<dyn Write>>, co
         if let Err(error) = begun {
             commits.failed.add(1);
             commits.waiting.add(-1);
-            first.finish(Err(error.to_string()));
+            first.finish(Err(error));
             continue;
         }
         // The first needs no savepoint, which would copy every page that it changes: when it fails there is nothing else to keep.
@@ -205,7 +207,7 @@ fn write_loop(connection: Connection, queue: &mpsc::Receiver<Box<dyn Write>>, co
             }
         }
         let begun = commits.begin();
-        let commit = batch(&mut conn, "COMMIT").map_err(|error| error.to_string());
+        let commit = batch(&mut conn, "COMMIT");
         commits.end(begun, done.len(), commit.is_ok());
         if commit.is_err() {
             let _ = batch(&mut conn, "ROLLBACK"); // may be rolled back already
@@ -244,7 +246,9 @@ pub(super) fn connect(path: &str, read_only: bool) -> Result<Connection, DbError
         .map_err(|error| DbError::Unavailable(format!("can't open {path}: {error}")))?;
     connection.set_prepared_statement_cache_capacity(256);
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
-    connection.execute_batch("PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192;")?;
+    connection.execute_batch("PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;")?;
+    // In KiB. The writer goes back to what it has written a moment ago.
+    connection.execute_batch(if read_only { "PRAGMA cache_size=-4096;" } else { "PRAGMA cache_size=-16384;" })?;
     if !read_only {
         let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
         connection.execute_batch("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;")?;
@@ -334,5 +338,30 @@ impl From<rusqlite::Error> for DbError {
             )) => Self::Unavailable(text),
             _ => Self::Fault(text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_commit_that_fails_for_space_says_so_to_all_who_share_it() {
+        let told = async |result: Option<Result<(), DbError>>, commit: Result<(), DbError>| {
+            let (reply, answer) = oneshot::channel();
+            fn nothing(_: &mut Conn) -> BoxFuture<'_, Result<(), DbError>> {
+                Box::pin(async { Ok(()) })
+            }
+            Box::new(Job { work: Some(nothing), result, reply }).finish(commit);
+            answer.await.unwrap()
+        };
+        let full = || Err(DbError::Full("no room".to_owned()));
+        assert!(matches!(told(Some(Ok(())), full()).await, Err(DbError::Full(_))));
+        assert!(matches!(told(None, full()).await, Err(DbError::Full(_))));
+        let broken = Err(DbError::Fault("no transaction is active".to_owned()));
+        assert!(matches!(told(Some(Ok(())), broken.clone()).await, Err(DbError::Unavailable(_))));
+        let own = Some(Err(DbError::Conflict("exists".to_owned())));
+        assert!(matches!(told(own, full()).await, Err(DbError::Conflict(_))));
+        assert!(told(Some(Ok(())), Ok(())).await.is_ok());
     }
 }

@@ -152,6 +152,15 @@ pub async fn insert(conn: &mut Conn, change: &StatusChange) -> Result<(), DbErro
     conn.execute(sql, &values).await.map(drop)
 }
 
+/// How often a webhook was turned on: whoever acts on what they saw of it can tell whether that was before the last time.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn activations(conn: &mut Conn, webhook: WebhookId) -> Result<i64, DbError> {
+    let sql = "SELECT COUNT(*) AS n FROM status_changes WHERE webhook_id = $1 AND status = 'active'";
+    conn.query_one(sql, &[webhook.into()]).await?.get("n")
+}
+
 /// The history of a webhook.
 ///
 /// # Errors

@@ -125,6 +125,8 @@ pub struct Target {
     pub url: WebhookUrl,
     /// Whether they are sent.
     pub status: Status,
+    /// How often it was turned on; see [`activations`](super::status_changes::activations).
+    pub activations: i64,
     /// The secret that signs.
     pub secret_sealed: Vec<u8>,
     /// The one before it, which signs too until its time is over.
@@ -330,7 +332,7 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: WebhookId) -> Resu
 /// # Errors
 /// See [`DbError`].
 pub async fn target(conn: &mut Conn, id: WebhookId) -> Result<Option<Target>, DbError> {
-    let sql = "SELECT workspace_id, url, status, secret_sealed, old_secret_sealed, old_secret_until, headers_sealed, \
+    let sql = "SELECT workspace_id, url, status, (SELECT COUNT(*) FROM status_changes s WHERE s.webhook_id = $1 AND s.status = 'active') AS activations, secret_sealed, old_secret_sealed, old_secret_until, headers_sealed, \
                signing_seed_sealed, rate_limit, cancel_before, health, failing_since \
                FROM webhooks WHERE id = $1 AND deleted_at IS NULL";
     let Some(row) = conn.query_opt(sql, &[id.into()]).await? else { return Ok(None) };
@@ -339,6 +341,7 @@ pub async fn target(conn: &mut Conn, id: WebhookId) -> Result<Option<Target>, Db
         workspace: row.get("workspace_id")?,
         url: row.parse("url")?,
         status: row.parse("status")?,
+        activations: row.get("activations")?,
         secret_sealed: row.get("secret_sealed")?,
         old_secret: old_secret(&row)?,
         headers_sealed: row.get("headers_sealed")?,
@@ -350,7 +353,16 @@ pub async fn target(conn: &mut Conn, id: WebhookId) -> Result<Option<Target>, Db
     }))
 }
 
-/// Writes a new webhook and what it wants.
+/// Counts one webhook more in the workspace; `false`, and nothing is counted, when it has `limit` of them.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn count_new(conn: &mut Conn, workspace: WorkspaceId, limit: u32) -> Result<bool, DbError> {
+    let sql = "UPDATE workspaces SET webhooks = webhooks + 1 WHERE id = $1 AND webhooks < $2";
+    Ok(conn.execute(sql, &[workspace.into(), i64::from(limit).into()]).await? > 0)
+}
+
+/// Writes a new webhook, which is counted already, and what it wants.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -476,6 +488,8 @@ pub async fn rotate_secret(
 /// See [`DbError`].
 pub async fn delete(conn: &mut Conn, id: WebhookId, now: Timestamp) -> Result<(), DbError> {
     conn.execute("DELETE FROM subscriptions WHERE webhook_id = $1", &[id.into()]).await?;
+    let sql = "UPDATE workspaces SET webhooks = webhooks - 1 WHERE id = (SELECT workspace_id FROM webhooks WHERE id = $1 AND deleted_at IS NULL)";
+    conn.execute(sql, &[id.into()]).await?;
     let sql = "UPDATE webhooks SET deleted_at = $2, updated_at = $2, secret_sealed = $3, old_secret_sealed = NULL, \
                old_secret_until = NULL, headers_sealed = NULL, signing_seed_sealed = NULL WHERE id = $1";
     conn.execute(sql, &[id.into(), now.into(), Value::Bytes(Vec::new())]).await.map(drop)

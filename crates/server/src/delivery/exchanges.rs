@@ -34,25 +34,28 @@ pub(super) struct Exchanges {
 
 struct Kind {
     places: Places,
-    line: Mutex<Line>,
+    line: Mutex<Line<Arc<Lane>>>,
     /// Lanes in line.
     waiting: AtomicUsize,
 }
 
-#[derive(Default)]
-struct Line {
-    of: HashMap<WorkspaceId, VecDeque<Arc<Lane>>>,
+struct Line<T> {
+    of: HashMap<WorkspaceId, VecDeque<T>>,
     turns: VecDeque<WorkspaceId>,
 }
 
 impl Default for Exchanges {
     fn default() -> Self {
-        let kind = |places| Kind { places: Places::new(places), line: Mutex::default(), waiting: AtomicUsize::new(0) };
-        Self { answering: kind(ANSWERING), in_doubt: kind(IN_DOUBT) }
+        Self::new(ANSWERING, IN_DOUBT)
     }
 }
 
 impl Exchanges {
+    pub(super) fn new(answering: usize, in_doubt: usize) -> Self {
+        let kind = |places| Kind { places: Places::new(places), line: Mutex::default(), waiting: AtomicUsize::new(0) };
+        Self { answering: kind(answering), in_doubt: kind(in_doubt) }
+    }
+
     fn of(&self, in_doubt: bool) -> &Kind {
         if in_doubt { &self.in_doubt } else { &self.answering }
     }
@@ -66,7 +69,7 @@ impl Exchanges {
     pub(super) fn wait(&self, lane: Arc<Lane>, in_doubt: bool) {
         let kind = self.of(in_doubt);
         kind.waiting.fetch_add(1, Relaxed);
-        kind.line().push(lane);
+        kind.line().push(lane.workspace, lane);
     }
 
     /// Whether anybody stands in line.
@@ -88,14 +91,19 @@ impl Exchanges {
 }
 
 impl Kind {
-    fn line(&self) -> MutexGuard<'_, Line> {
+    fn line(&self) -> MutexGuard<'_, Line<Arc<Lane>>> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Line {
-    fn push(&mut self, lane: Arc<Lane>) {
-        let workspace = lane.workspace;
+impl<T> Default for Line<T> {
+    fn default() -> Self {
+        Self { of: HashMap::new(), turns: VecDeque::new() }
+    }
+}
+
+impl<T> Line<T> {
+    fn push(&mut self, workspace: WorkspaceId, lane: T) {
         let of_workspace = self.of.entry(workspace).or_default();
         if of_workspace.is_empty() {
             self.turns.push_back(workspace);
@@ -104,7 +112,7 @@ impl Line {
     }
 
     /// The next lane of the next workspace that may.
-    fn pop(&mut self, may: impl Fn(WorkspaceId) -> bool) -> Option<Arc<Lane>> {
+    fn pop(&mut self, may: impl Fn(WorkspaceId) -> bool) -> Option<T> {
         for _ in 0..self.turns.len().min(LOOKS) {
             let workspace = self.turns.pop_front()?;
             let Some(of_workspace) = self.of.get_mut(&workspace).filter(|_| may(workspace)) else {
@@ -120,5 +128,25 @@ impl Line {
             return lane;
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bellwire_core::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn workspaces_take_turns_and_who_may_not_is_passed_over() {
+        let workspace = |n| WorkspaceId::new(Timestamp::default(), [n; 10]);
+        let mut line = Line::default();
+        for (owner, lane) in [(1, 10), (1, 11), (1, 12), (2, 20), (3, 30), (3, 31)] {
+            line.push(workspace(owner), lane);
+        }
+        let taken: Vec<_> = std::iter::from_fn(|| line.pop(|it| it != workspace(3))).collect();
+        assert_eq!(taken, [10, 20, 11, 12]);
+        assert_eq!((line.pop(|_| true), line.pop(|_| true), line.pop(|_| true)), (Some(30), Some(31), None));
+        assert!(line.of.is_empty() && line.turns.is_empty());
     }
 }

@@ -40,6 +40,8 @@ use crate::{
 const BATCH: usize = 1_024;
 /// Transactions begin no closer to each other: each costs as much as a dozen outcomes, however few are in it.
 const APART: Duration = Duration::from_millis(5);
+/// And no closer than this when the last one wrote so many: outcomes that lie together are then written together.
+const MANY_APART: (usize, Duration) = (64, Duration::from_millis(20));
 /// How long to wait after the database failed.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Open pages are told of changes no more often.
@@ -57,6 +59,8 @@ pub(super) enum Finished {
 pub(super) struct Attempted {
     pub(super) owed: Owed,
     pub(super) lane: Arc<Lane>,
+    /// How often the webhook had been turned on, as far as the lane knew.
+    pub(super) activations: i64,
     pub(super) started_at: Timestamp,
     pub(super) ended_at: Timestamp,
     /// The same by the database's clock: the next try counts from here.
@@ -81,12 +85,13 @@ pub(super) async fn run(app: &App, agenda: &Agenda, finished: &mut UnboundedRece
             }
         }
         app.clock.rest_until(next).await;
-        next = app.clock.moment().plus(APART);
         while batch.len() < BATCH
             && let Ok(more) = finished.try_recv()
         {
             batch.push(more);
         }
+        let (many, far) = MANY_APART;
+        next = app.clock.moment().plus(if batch.len() < many { APART } else { far });
         write(app, agenda, &batch, &mut news).await;
         batch.clear();
         if app.clock.moment() >= news.next {
@@ -178,7 +183,7 @@ impl Plan {
 
     /// Returns when it is due again.
     fn add(&mut self, app: &App, attempted: &Attempted) -> Option<Timestamp> {
-        let Attempted { owed, lane, started_at, ended_at, due_from, outcome, answer } = attempted;
+        let Attempted { owed, lane, started_at, ended_at, due_from, outcome, answer, activations: _ } = attempted;
         let jitter = Jitter::new(if outcome.is_success() { 0.5 } else { app.random.fraction() });
         let next = delivery::next(owed.tries, owed.reason, outcome, *due_from, jitter, &app.retry);
         let automatic = u32::from(owed.reason == Reason::Automatic);
@@ -327,7 +332,8 @@ fn count(metrics: &Metrics, written: &[Finished], fates: &[Fate]) {
     metrics.outcome_groups.note(written.len());
 }
 
-/// Turns off webhooks whose receivers answered `410 Gone`. When that fails, the next attempt is answered the same.
+/// Turns off webhooks whose receivers answered `410 Gone`. When that fails, or the attempt began before somebody turned the webhook
+/// on again, the next one is answered the same.
 async fn turn_off_gone(app: &App, batch: &[Finished]) {
     let mut gone: BTreeMap<WebhookId, &Attempted> = BTreeMap::new();
     for finished in batch {
@@ -335,12 +341,12 @@ async fn turn_off_gone(app: &App, batch: &[Finished]) {
             && attempted.owed.reason != Reason::Test
             && matches!(attempted.outcome, Outcome::Answered { status: 410, .. })
         {
-            gone.insert(attempted.owed.webhook, attempted);
+            gone.entry(attempted.owed.webhook)
+                .and_modify(|last| *last = if attempted.activations >= last.activations { attempted } else { *last })
+                .or_insert(attempted);
         }
     }
-    let turned_off = gone
-        .into_iter()
-        .map(|(webhook, attempted)| tick::turn_off_gone(app, attempted.owed.workspace, webhook, last_error(attempted)));
+    let turned_off = gone.into_iter().map(|(_, attempted)| tick::turn_off_gone(app, attempted, last_error(attempted)));
     for result in join_all(turned_off).await {
         if let Err(error) = result {
             error.log();

@@ -464,8 +464,7 @@ impl State {
 
     /// Asks for more when there is more and half of it was sent.
     fn refill(&mut self, lane: &Lane, shared: &Shared, now: Timestamp) {
-        let least = self.conduct.width();
-        if self.backlog.take_if(|left| self.queue.len() <= least.max(*left)).is_some() {
+        if self.backlog.take_if(|left| self.queue.len() <= *left).is_some() {
             shared.agenda.note(lane.workspace, lane.webhook, self.conduct.rest(now).unwrap_or(now));
         }
     }

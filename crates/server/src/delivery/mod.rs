@@ -103,6 +103,16 @@ impl Transport {
         Ok(Self::Network { dialer: Dialer { addresses: app.addresses.clone(), resolver, tls }, limits })
     }
 
+    /// How many exchanges at once.
+    fn places(&self) -> Exchanges {
+        match self {
+            Self::Network { .. } => Exchanges::default(),
+            // So few that lanes have to stand in line for them.
+            #[cfg(test)]
+            Self::Simulated(_) => Exchanges::new(4, 3),
+        }
+    }
+
     async fn exchange(
         &self,
         target: &Target,
@@ -148,9 +158,9 @@ fn start_with(app: &App, mut signals: mpsc::UnboundedReceiver<Signal>, transport
     let agenda = Arc::new(Agenda::default());
     let shared = Arc::new(Shared {
         app: app.clone(),
+        exchanges: transport.places(),
         transport,
         lanes: Lanes::default(),
-        exchanges: Exchanges::default(),
         started: app.clock.moment(),
         agenda: Arc::clone(&agenda),
         idle: Arc::new(Semaphore::new(IDLE_CONNECTIONS)),

@@ -42,6 +42,8 @@ pub(super) struct Target {
     /// Whether it was answering when it was read.
     pub(super) healthy: bool,
     active: bool,
+    /// How often it had been turned on.
+    pub(super) activations: i64,
     cancel_before: Timestamp,
 }
 
@@ -83,6 +85,7 @@ impl Target {
             seed: opened.seed,
             healthy: stored.health == Health::Ok,
             active: stored.status == Status::Active,
+            activations: stored.activations,
             cancel_before: stored.cancel_before,
         })
     }

@@ -5,6 +5,7 @@
 mod addresses;
 mod clocks;
 mod engines;
+mod fairness;
 mod faults;
 mod hostile;
 mod limits;

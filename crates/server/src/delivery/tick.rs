@@ -12,9 +12,9 @@ use bellwire_core::{
     time::Timestamp,
 };
 
-use super::Shared;
+use super::{Shared, finish::Attempted};
 use crate::{
-    app::{App, Signal},
+    app::{App, Owed, Signal},
     clock::Moment,
     db::{
         self, DbError,
@@ -121,7 +121,7 @@ async fn turn_off_failing(app: &App) -> Result<(), Error> {
         app.db.read(move |conn| Box::pin(async move { db::health::failing_since(conn, since, STEP).await })).await?;
     for (workspace, webhook) in failing {
         let after = words(app.retry.deactivate_after);
-        turn_off(app, workspace, webhook, move |health| {
+        turn_off(app, workspace, webhook, move |health, _| {
             // It may have worked again a moment ago.
             let first = health.failing_since.filter(|first| first.shifted(health.failing_uncounted) <= since)?;
             let forbidden =
@@ -137,14 +137,15 @@ async fn turn_off_failing(app: &App) -> Result<(), Error> {
     Ok(())
 }
 
-/// Turns a webhook off whose receiver answered `410 Gone`: `error` is that answer.
-pub(super) async fn turn_off_gone(
-    app: &App,
-    workspace: WorkspaceId,
-    webhook: WebhookId,
-    error: LastError,
-) -> Result<(), Error> {
-    turn_off(app, workspace, webhook, move |health| {
+/// Turns a webhook off whose receiver answered `410 Gone`: `error` is that answer. One that was turned on after the attempt had begun
+/// stays on: whoever did that knows more than the answer.
+pub(super) async fn turn_off_gone(app: &App, attempted: &Attempted, error: LastError) -> Result<(), Error> {
+    let Owed { workspace, webhook, .. } = attempted.owed;
+    let activations = attempted.activations;
+    turn_off(app, workspace, webhook, move |health, turned_on| {
+        if turned_on != activations {
+            return None;
+        }
         let first = health.failing_since.unwrap_or(error.at);
         let failing_attempts = health.failing_attempts.saturating_add(1);
         let health = HealthRow { failing_attempts, last_error: Some(error), ..health };
@@ -154,17 +155,18 @@ pub(super) async fn turn_off_gone(
     .await
 }
 
-/// Asks `decide` in the transaction, and does what it says.
+/// Asks `decide` in the transaction, and does what it says. The second argument is how often the webhook was turned on.
 async fn turn_off(
     app: &App,
     workspace: WorkspaceId,
     webhook: WebhookId,
-    decide: impl FnOnce(HealthRow) -> Option<(StatusCode, String, Evidence)> + Send + 'static,
+    decide: impl FnOnce(HealthRow, i64) -> Option<(StatusCode, String, Evidence)> + Send + 'static,
 ) -> Result<(), Error> {
     let turned_off = ops::journal::transact(app, workspace, By::system(), false, move |tx| {
         Box::pin(async move {
-            let health = db::health::get(tx.conn, webhook).await?;
-            let Some((code, message, evidence)) = health.and_then(decide) else { return Ok(false) };
+            let Some(health) = db::health::get(tx.conn, webhook).await? else { return Ok(false) };
+            let activations = db::status_changes::activations(tx.conn, webhook).await?;
+            let Some((code, message, evidence)) = decide(health, activations) else { return Ok(false) };
             ops::webhooks::turn_off(tx, webhook, code, &message, Some(evidence)).await
         })
     });

@@ -45,6 +45,7 @@ impl Worker {
         let (clock, due_clock) = (&shared.app.clock, &shared.app.database_clock);
         let started_at = clock.now();
         let connection = open.map(|open| open.connection);
+        let activations = target.activations;
         let result = shared.transport.exchange(&target, connection, &owed, started_at).await;
         let (ended_at, due_from) = (clock.now(), due_clock.now());
         let (outcome, answer, open) = match result {
@@ -65,6 +66,7 @@ impl Worker {
         shared.finish(Finished::Attempt(Box::new(Attempted {
             owed,
             lane,
+            activations,
             started_at,
             ended_at,
             due_from,

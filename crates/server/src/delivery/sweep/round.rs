@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Deliveries of one webhook.
-const SHARE: usize = 512;
+const SHARE: usize = 1_024;
 /// Tests, of all webhooks.
 const TESTS: u32 = 16;
 /// Events that are read at once: with the largest bodies 32 MiB.
@@ -44,12 +44,12 @@ pub(super) struct Claimant {
     pub(super) backlog: bool,
 }
 
-/// Gives each claimant its share of the places that its workspace may take: of half of them, the others are left to what is
-/// published meanwhile. Whoever gets none asks again a little later.
+/// Gives each claimant its share of the places that its workspace may take: of three quarters of them, the others are left to what
+/// is published meanwhile. Whoever gets none asks again a little later.
 pub(super) fn share_out(shared: &Shared, claimants: Vec<Claimant>, now: Timestamp) -> Vec<Claimant> {
     let mut left: HashMap<WorkspaceId, (usize, usize)> = HashMap::new();
     for Claimant { workspace, .. } in &claimants {
-        let places = || shared.app.wake.places.room(*workspace).div_ceil(2);
+        let places = || (3 * shared.app.wake.places.room(*workspace)).div_ceil(4);
         left.entry(*workspace).or_insert_with(|| (places(), 0)).1 += 1;
     }
     let mut served = Vec::with_capacity(claimants.len());

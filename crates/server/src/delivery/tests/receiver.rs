@@ -42,6 +42,8 @@ pub(super) enum Reply {
     Hang,
     /// 200, when the receiver is told to go on.
     WhenTold,
+    /// 410, likewise.
+    GoneWhenTold,
 }
 
 type Behaviour = Arc<dyn Fn(usize) -> Reply + Send + Sync>;
@@ -106,6 +108,10 @@ impl Receiver {
             }
             Reply::Hang => std::future::pending().await,
             Reply::WhenTold => self.go_on.acquire().await.unwrap().forget(),
+            Reply::GoneWhenTold => {
+                self.go_on.acquire().await.unwrap().forget();
+                response = response.status(410);
+            }
         }
         Ok(response.body(Full::new(body)).unwrap())
     }

@@ -1,13 +1,14 @@
 //! What is sent, and what follows from the answers.
 
-use std::{sync::atomic::Ordering::SeqCst, time::Duration};
+use std::{collections::BTreeSet, sync::atomic::Ordering::SeqCst, time::Duration};
 
 use bellwire_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
+    super::Limits,
     receiver::{Receiver, Reply},
-    world::{Settings, World, world},
+    world::{Settings, World, world, worlds},
 };
 use crate::ops;
 
@@ -121,10 +122,62 @@ async fn a_rate_limit_spaces_requests() {
     world.set(webhook, "rate_limit", 1_i64).await;
     world.publish(3).await;
     for sent in 1..=3 {
+        world.app.clock.advance(Duration::from_secs(1));
         world.rows(sent, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
         assert_eq!(receiver.seen().len(), sent);
-        world.app.clock.advance(Duration::from_secs(1));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rate_limit_holds_for_retries_resends_and_tests_too() {
+    for world in worlds().await {
+        let receiver = Receiver::start(|nth| Reply::Status(if nth == 0 { 500 } else { 200 })).await;
+        let webhook = world.webhook(&receiver.url()).await;
+        world.set(webhook, "rate_limit", 1_i64).await;
+        world.publish(2).await;
+        for sent in 1..=2 {
+            world.app.clock.advance(Duration::from_secs(1));
+            receiver.wait(sent).await;
+        }
+        let delivered = world.row("SELECT id FROM deliveries WHERE state = 'delivered'").await.get("id").unwrap();
+        // Now all at once: the retry of the first, what somebody resends, a test, and something new.
+        world.row(&format!("{PENDING} AND tries = 1")).await;
+        world.app.clock.advance(Duration::from_secs(10));
+        receiver.wait(3).await;
+        ops::deliveries::resend(&world.app, &world.actor, delivered).await.unwrap();
+        world.test(webhook).await;
+        world.publish(2).await;
+        for sent in 4..=7 {
+            world.app.clock.advance(Duration::from_secs(1));
+            receiver.wait(sent).await;
+        }
+        world.rows(5, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
+        assert_eq!(sent_at(&receiver).len(), 7, "there is one in every second at the most");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rate_limit_holds_over_a_restart() {
+    let receiver = Receiver::start(|_| Reply::Status(200)).await;
+    let mut world = World::without_engine(&Settings::default()).await;
+    let webhook = world.webhook(&receiver.url()).await;
+    world.set(webhook, "rate_limit", 1_i64).await;
+    for life in 1..=3 {
+        world.publish(1).await;
+        world.start(Limits::default());
+        // Whatever it does at its start it has done when it has fetched the delivery, or was handed it.
+        world.row(&format!("SELECT id FROM deliveries WHERE leased_by = '{}'", world.app.node)).await;
+        world.app.clock.advance(Duration::from_secs(1));
+        receiver.wait(life).await;
+        world.rows(life, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
+        world = world.reborn().await;
+    }
+    assert_eq!(sent_at(&receiver).len(), 3);
+}
+
+/// The different seconds in which requests were made.
+fn sent_at(receiver: &Receiver) -> BTreeSet<String> {
+    receiver.seen().iter().map(|one| one.headers["webhook-timestamp"].to_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     receiver::{Receiver, Reply},
-    world::{Settings, World, world},
+    world::{Settings, World, world, worlds},
 };
 use crate::ops::{self, webhooks::Missed};
 
@@ -30,6 +30,39 @@ async fn gone_turns_the_webhook_off_and_holds_the_delivery() {
     world.activate(webhook, Missed::Send).await;
     world.row("SELECT id FROM deliveries WHERE state = 'delivered' AND attempts = 2").await;
     assert_eq!(receiver.seen().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_of_before_the_webhook_was_turned_on_again_does_not_turn_it_off() {
+    for world in worlds().await {
+        let receiver = Receiver::start(|nth| if nth == 0 { Reply::GoneWhenTold } else { Reply::Status(200) }).await;
+        let webhook = world.webhook(&receiver.url()).await;
+        world.publish(1).await;
+        receiver.wait(1).await;
+        world.deactivate(webhook).await;
+        world.activate(webhook, Missed::Send).await;
+        receiver.go_on.add_permits(1);
+        world.row("SELECT id FROM deliveries WHERE state = 'delivered' AND attempts = 2").await;
+        let changes = world.query("SELECT code FROM status_changes").await;
+        let codes: Vec<String> = changes.iter().map(|row| row.get("code").unwrap()).collect();
+        assert_eq!(codes, ["manual"; 3], "made, turned off and on");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_that_ends_after_its_delivery_was_cancelled_is_counted() {
+    for world in worlds().await {
+        let receiver = Receiver::start(|_| Reply::GoneWhenTold).await;
+        let webhook = world.webhook(&receiver.url()).await;
+        world.publish(1).await;
+        receiver.wait(1).await;
+        ops::webhooks::delete(&world.app, &world.actor, webhook).await.unwrap();
+        // The lease of a node that stands still has run out, and the delivery was written off.
+        world.execute("UPDATE deliveries SET state = 'cancelled', leased_by = NULL", &[]).await;
+        receiver.go_on.add_permits(1);
+        world.row("SELECT id FROM deliveries WHERE state = 'cancelled' AND attempts = 1").await;
+        world.row("SELECT number FROM attempts WHERE number = 1 AND status = 410").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

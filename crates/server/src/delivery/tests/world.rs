@@ -184,6 +184,23 @@ impl World {
         }
     }
 
+    /// Another workspace, of the same process.
+    pub(super) async fn neighbour(&self) -> Self {
+        let workspace = self.app.random.id(self.now());
+        let principal = PrincipalId::ApiKey(self.app.random.id(self.now()));
+        let actor = Actor { workspace, principal, ..self.actor.clone() };
+        furnish(&self.plain, &self.app, &actor).await;
+        Self {
+            app: self.app.clone(),
+            plain: self.plain.clone(),
+            workspace,
+            actor,
+            signals: None,
+            engine: None,
+            folder: PathBuf::new(),
+        }
+    }
+
     /// Another process on the same database, after this one has died with all that it had in memory.
     pub(super) async fn reborn(mut self) -> Self {
         let app = &self.app;
@@ -242,11 +259,27 @@ impl World {
         self.record(Audience::Test(webhook), 1).await;
     }
 
+    /// Publishes the same data so many times.
+    pub(super) async fn publish_data(&self, count: usize, data: &serde_json::Value) {
+        let data = data.clone();
+        let of = move |_| data.clone();
+        self.record_each(Audience::Subscribers, count, of).await;
+    }
+
     async fn record(&self, audience: Audience, count: usize) {
+        self.record_each(audience, count, |number| json!({"number": number})).await;
+    }
+
+    async fn record_each(
+        &self,
+        audience: Audience,
+        count: usize,
+        data: impl Fn(usize) -> serde_json::Value + Send + 'static,
+    ) {
         ops::journal::transact(&self.app, self.workspace, By::system(), true, move |tx| {
             Box::pin(async move {
                 for number in 0..count {
-                    tx.record_for(EVENT, &json!({"number": number}), audience)?;
+                    tx.record_for(EVENT, &data(number), audience)?;
                 }
                 Ok::<_, Error>(())
             })
@@ -278,6 +311,16 @@ impl World {
         let sql = sql.to_owned();
         let done = self.plain.read(move |conn| Box::pin(async move { conn.query(&sql, &[]).await }));
         done.await.map_err(|error: DbError| error).unwrap()
+    }
+
+    /// Waits until something is so.
+    pub(super) async fn until(&self, is_so: impl Fn() -> bool) {
+        let wait = async {
+            while !is_so() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(GUARD, wait).await.unwrap();
     }
 
     /// Waits until a query gives as many rows as wanted, and returns them.
@@ -328,7 +371,7 @@ pub(super) async fn furnish(db: &Db, app: &App, actor: &Actor) {
         ),
         (
             "INSERT INTO api_keys (id, workspace_id, name, name_key, secret_hash, hint, status, created_by, created_at, updated_at) \
-             VALUES ($1, $2, 'Test', 'test', 'x', 'abcd', 'active', '{}', $3, $3)",
+             VALUES ($1, $2, 'Test', 'test', $1, 'abcd', 'active', '{}', $3, $3)",
             vec![key.clone().into(), workspace.clone(), now.clone()],
         ),
         (

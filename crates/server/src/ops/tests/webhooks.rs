@@ -93,6 +93,23 @@ async fn what_cannot_be_a_webhook_is_refused() {
 }
 
 #[tokio::test]
+async fn a_workspace_has_no_more_webhooks_than_it_may_and_deleting_one_makes_room() {
+    for world in worlds().await {
+        let make = async || {
+            ops::webhooks::create(&world.app, &world.owner, new_webhook("https://example.com/", &["user.*"])).await
+        };
+        let one = make().await.unwrap().0.id;
+        let sql = "UPDATE workspaces SET webhooks = webhooks + $1";
+        execute(&world.app, sql, vec![i64::from(ops::webhooks::MAX_WEBHOOKS - 2).into()]).await;
+        make().await.unwrap();
+        assert_eq!(code(make().await), "too_many_webhooks");
+        ops::webhooks::delete(&world.app, &world.owner, one).await.unwrap();
+        make().await.unwrap();
+        assert_eq!(code(make().await), "too_many_webhooks");
+    }
+}
+
+#[tokio::test]
 async fn nobody_reaches_into_another_workspace_or_beyond_their_role() {
     for world in worlds().await {
         let (app, eve) = (&world.app, stranger(&world.app).await);

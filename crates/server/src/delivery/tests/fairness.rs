@@ -1,0 +1,81 @@
+//! Whoever owes much, or has receivers that hang, delays nobody else: neither another webhook nor another workspace.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{
+    receiver::{Receiver, Reply},
+    world::worlds,
+};
+
+/// Webhooks of the workspace that has much to do: more than one round of the sweep takes.
+const MANY: usize = 150;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_all_the_places_that_it_can_have_leaves_some_to_the_others() {
+    for greedy in worlds().await {
+        let (hanging, good) = (Receiver::start(|_| Reply::Hang).await, Receiver::start(|_| Reply::Status(200)).await);
+        let other = greedy.neighbour().await;
+        for _ in 0..MANY {
+            greedy.webhook(&hanging.url()).await;
+        }
+        let webhook = other.webhook(&good.url()).await;
+        let delivered = format!("SELECT id FROM deliveries WHERE state = 'delivered' AND webhook_id = '{webhook}'");
+        let all = greedy.take_all_places();
+        greedy.publish(20).await;
+        assert_eq!(
+            greedy.query("SELECT id FROM deliveries WHERE state = 'pending' AND leased_by IS NULL").await.len(),
+            20 * MANY
+        );
+        other.publish(1).await;
+        greedy.rows(1, &delivered).await;
+        // From here on the sweep has to find it, behind all that has been due for longer.
+        let places = other.take_all_places();
+        other.publish(1).await;
+        drop(places);
+        greedy.app.clock.advance(Duration::from_secs(1));
+        greedy.rows(2, &delivered).await;
+        drop(all);
+        greedy.app.clock.advance(Duration::from_secs(1));
+        hanging.wait(MANY).await;
+        let places = other.take_all_places();
+        other.publish(1).await;
+        drop(places);
+        greedy.app.clock.advance(Duration::from_secs(1));
+        greedy.rows(3, &delivered).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_bodies_hold_as_many_places_as_they_are_large() {
+    const COUNT: usize = 5;
+    const SIZE: usize = 200 * 1024;
+    for world in worlds().await {
+        let receiver = Receiver::start(|nth| if nth == 0 { Reply::WhenTold } else { Reply::Status(200) }).await;
+        world.webhook(&receiver.url()).await;
+        let all = world.take_all_places();
+        world.publish_data(COUNT, &json!({"text": "x".repeat(SIZE)})).await;
+        drop(all);
+        // Enough for one of them at a time.
+        let places = &world.app.wake.places;
+        let most = places.take(world.workspace, places.room(world.workspace) - 60).unwrap();
+        world.app.clock.advance(Duration::from_secs(1));
+        receiver.wait(1).await;
+        world.rows(COUNT - 1, "SELECT id FROM deliveries WHERE state = 'pending' AND leased_by IS NULL").await;
+        assert_eq!(receiver.seen().len(), 1);
+        receiver.go_on.add_permits(1);
+        for delivered in 1..=COUNT {
+            world.rows(delivered, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
+            world
+                .rows(COUNT - delivered, "SELECT id FROM deliveries WHERE state = 'pending' AND leased_by IS NULL")
+                .await;
+            // The place is given back a moment after the commit.
+            world.until(|| places.room(world.workspace) >= 55).await;
+            world.app.clock.advance(Duration::from_secs(1));
+        }
+        drop(most);
+        assert_eq!(receiver.seen().len(), COUNT);
+        assert!(receiver.seen().iter().all(|one| one.body.len() > SIZE));
+    }
+}
