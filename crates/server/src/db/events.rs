@@ -98,10 +98,13 @@ pub async fn append(
     let last: i64 = conn.query_one(sql, &[workspace.into(), count.into()]).await?.get("sequence")?;
     let mut written = Vec::with_capacity(events.len());
     let mut rows = Vec::with_capacity(events.len());
+    let mut by: Option<(&By, Box<RawValue>, String)> = None;
     for (sequence, event) in (last - count + 1..).zip(events) {
-        let json = |error: serde_json::Error| DbError::Fault(error.to_string());
-        let actor = serde_json::value::to_raw_value(&event.by.actor).map_err(json)?;
-        let origin = serde_json::to_string(&event.by.origin).map_err(json)?;
+        // Events that are written together are mostly by the same.
+        let (_, actor, origin) = match by.take() {
+            Some(same) if *same.0 == event.by => by.insert(same),
+            _ => by.insert(to_json(&event.by)?),
+        };
         let test = matches!(event.audience, Audience::Test(_));
         let body = Body {
             id: event.id,
@@ -109,7 +112,7 @@ pub async fn append(
             timestamp: event.occurred_at,
             workspace_id: workspace,
             sequence,
-            actor: &actor,
+            actor,
             data: &event.data,
             correlation_id: event.correlation,
             test,
@@ -126,11 +129,18 @@ pub async fn append(
             now.into(),
             event.correlation.into(),
             test.into(),
-            origin.into(),
+            origin.as_str().into(),
         ]);
     }
     conn.many(&INSERT_EVENTS, rows).await?;
     Ok((written, owed(conn, workspace, now, events).await?))
+}
+
+/// Who did it, and how it came, as they are stored.
+fn to_json(by: &By) -> Result<(&By, Box<RawValue>, String), DbError> {
+    let fault = |error: serde_json::Error| DbError::Fault(error.to_string());
+    let actor = serde_json::value::to_raw_value(&by.actor).map_err(fault)?;
+    Ok((by, actor, serde_json::to_string(&by.origin).map_err(fault)?))
 }
 
 async fn owed(

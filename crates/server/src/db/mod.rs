@@ -233,12 +233,29 @@ impl Db {
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
     {
         match self {
-            Self::Sqlite(sqlite) => sqlite.write(work).await,
+            Self::Sqlite(sqlite) => sqlite.write(false, work).await,
             Self::Postgres(postgres) => postgres.write(work).await,
             #[cfg(test)]
             Self::Inline(inline) => inline.write(work),
             #[cfg(test)]
             Self::Faulty(faulty) => faulty.write(work).await,
+        }
+    }
+
+    /// As [`Db::write`], for what nobody waits for: on SQLite it waits some milliseconds for another transaction, to share its
+    /// commit.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn write_along<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(true, work).await,
+            _ => self.write(work).await,
         }
     }
 

@@ -1,9 +1,11 @@
 //! SQLite: a thread that writes, threads that read.
 
 use std::{
+    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, mpsc},
     thread,
+    time::Duration,
 };
 
 use futures_util::FutureExt;
@@ -18,6 +20,8 @@ const GROUP: usize = 256;
 /// Transactions that may wait for the writer; more wait at the sender.
 const QUEUE: usize = 4096;
 const READERS: usize = 4;
+/// How long a transaction that nobody waits for waits for another one, to share its commit.
+const PATIENCE: Duration = Duration::from_millis(3);
 
 /// Handles to the threads; they end when the last handle is gone.
 #[derive(Clone)]
@@ -32,6 +36,8 @@ type Read = Box<dyn FnOnce(&mut Conn) + Send>;
 
 /// A transaction that waits: `run` in the transaction, then `finish` after the commit (or its failure).
 trait Write: Send {
+    /// Whether it may wait for another one to share its commit.
+    fn is_patient(&self) -> bool;
     fn run(&mut self, conn: &mut Conn) -> bool;
     fn finish(self: Box<Self>, commit: Result<(), String>);
 }
@@ -39,6 +45,7 @@ trait Write: Send {
 struct Job<T, E, F> {
     work: Option<F>,
     result: Option<Result<T, E>>,
+    patient: bool,
     reply: oneshot::Sender<Result<T, E>>,
 }
 
@@ -48,6 +55,10 @@ where
     E: From<DbError> + Send,
     F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send,
 {
+    fn is_patient(&self) -> bool {
+        self.patient
+    }
+
     fn run(&mut self, conn: &mut Conn) -> bool {
         let Some(work) = self.work.take() else { return false };
         let result = to_the_end(work, conn);
@@ -132,7 +143,8 @@ impl Sqlite {
         answer.await.unwrap_or_else(|_| Err(busy().into()))
     }
 
-    pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    /// `patient`: nobody waits for it, so that it may wait for another transaction to share its commit.
+    pub(super) async fn write<T, E, F>(&self, patient: bool, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
@@ -140,7 +152,7 @@ impl Sqlite {
     {
         let (reply, answer) = oneshot::channel();
         self.commits.waiting.add(1);
-        self.writer.try_send(Box::new(Job { work: Some(work), result: None, reply })).map_err(|_| {
+        self.writer.try_send(Box::new(Job { work: Some(work), result: None, patient, reply })).map_err(|_| {
             self.commits.waiting.add(-1);
             busy()
         })?;
@@ -178,7 +190,14 @@ pub(super) fn batch(conn: &mut Conn, sql: &str) -> Result<(), DbError> {
 /// Takes what waits, runs it, commits once, answers all; for as long as anybody holds a sender.
 fn write_loop(connection: Connection, queue: &mpsc::Receiver<Box<dyn Write>>, commits: &Commits) {
     let mut conn = Conn::Sqlite(connection);
-    while let Ok(mut first) = queue.recv() {
+    let mut taken = VecDeque::with_capacity(2);
+    loop {
+        if taken.is_empty() {
+            let Ok(job) = queue.recv() else { return };
+            let company = if job.is_patient() { queue.recv_timeout(PATIENCE).ok() } else { None };
+            taken.extend(company.into_iter().chain([job]));
+        }
+        let Some(mut first) = taken.pop_front() else { continue };
         let mut done = Vec::with_capacity(8);
         let begun = batch(&mut conn, "BEGIN IMMEDIATE");
         if let Err(error) = begun {
@@ -195,7 +214,8 @@ fn write_loop(connection: Connection, queue: &mpsc::Receiver<Box<dyn Write>>, co
             continue;
         }
         done.push(first);
-        while let Some(mut job) = if done.len() < GROUP { queue.try_recv().ok() } else { None } {
+        let mut next = || taken.pop_front().or_else(|| queue.try_recv().ok());
+        while let Some(mut job) = if done.len() < GROUP { next() } else { None } {
             let kept = batch(&mut conn, "SAVEPOINT job").is_ok() && job.run(&mut conn);
             let undo = if kept { Ok(()) } else { batch(&mut conn, "ROLLBACK TO job") };
             let released = undo.and_then(|()| batch(&mut conn, "RELEASE job"));

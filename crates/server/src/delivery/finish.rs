@@ -103,7 +103,7 @@ async fn write(app: &App, agenda: &Agenda, batch: &[Finished], news: &mut News) 
     while let Some(part) = parts.pop() {
         let (plan, notes) = Plan::of(app, part);
         let fates = plan.fates.clone();
-        match app.db.write(move |conn| Box::pin(async move { plan.write(conn).await })).await {
+        match app.db.write_along(move |conn| Box::pin(async move { plan.write(conn).await })).await {
             Ok(changed) => {
                 after(app, part, &changed, news);
                 count(&app.metrics, part, &fates);

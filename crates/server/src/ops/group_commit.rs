@@ -9,7 +9,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     panic::AssertUnwindSafe,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,7 +19,10 @@ use bellwire_core::{
     permission::{Permission, Permissions},
 };
 use futures_util::FutureExt;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::{Notify, oneshot},
+    time::timeout,
+};
 
 use super::Actor;
 use crate::{
@@ -29,10 +32,10 @@ use crate::{
     error::Error,
 };
 
-/// After a commit for so many requests, the next is worth waiting for. Each commit costs as much as a dozen requests, and those
-/// who were answered are about to ask again.
+/// After a commit for so many requests, the next waits until as many ask. Each commit costs as much as a dozen requests, and
+/// those who were answered are about to ask again.
 const CROWD: usize = 8;
-/// How long to wait then; a timer ends at the next whole millisecond.
+/// How long it waits at the most; a timer ends at the next whole millisecond.
 const GATHER: Duration = Duration::from_micros(500);
 
 /// A kind of requests that share commits.
@@ -78,7 +81,11 @@ pub struct Written<A> {
 }
 
 /// Requests that wait for the next commit.
-pub struct Line<S: Shared>(Mutex<Waiting<S>>);
+pub struct Line<S: Shared> {
+    waiting: Mutex<Waiting<S>>,
+    /// As many wait as are waited for.
+    gathered: Notify,
+}
 
 struct Waiting<S: Shared> {
     jobs: VecDeque<Job<S>>,
@@ -86,6 +93,8 @@ struct Waiting<S: Shared> {
     bytes: usize,
     /// Whether a task is at work.
     busy: bool,
+    /// The number of jobs that it waits for.
+    crowd: usize,
 }
 
 struct Job<S: Shared> {
@@ -96,14 +105,19 @@ struct Job<S: Shared> {
 
 impl<S: Shared> Default for Line<S> {
     fn default() -> Self {
-        Self(Mutex::new(Waiting { jobs: VecDeque::new(), items: 0, bytes: 0, busy: false }))
+        let waiting = Waiting { jobs: VecDeque::new(), items: 0, bytes: 0, busy: false, crowd: usize::MAX };
+        Self { waiting: Mutex::new(waiting), gathered: Notify::new() }
     }
 }
 
 impl<S: Shared> Line<S> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting<S>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Lets a job wait. Returns whether nobody is at work.
     fn push(&self, job: Job<S>) -> Result<bool, Error> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
         let (items, bytes) = job.size;
         let has_room = waiting.jobs.is_empty()
             || (waiting.items + items <= S::MAX_WAITING && waiting.bytes + bytes <= S::MAX_WAITING_BYTES);
@@ -113,12 +127,29 @@ impl<S: Shared> Line<S> {
         waiting.items += items;
         waiting.bytes += bytes;
         waiting.jobs.push_back(job);
+        if waiting.jobs.len() == waiting.crowd {
+            self.gathered.notify_one();
+        }
         Ok(!std::mem::replace(&mut waiting.busy, true))
+    }
+
+    /// Waits until `crowd` jobs wait, for a moment at the most.
+    async fn gather(&self, crowd: usize) {
+        {
+            let mut waiting = self.waiting();
+            if waiting.jobs.len() >= crowd {
+                return;
+            }
+            waiting.crowd = crowd;
+        }
+        // Too early for once when the crowd before was there just as its time was over: then it is a smaller one.
+        let _ = timeout(GATHER, self.gathered.notified()).await;
     }
 
     /// Takes what fits into one transaction; when nothing waits, whoever asked is at work no more.
     fn take(&self) -> Vec<Job<S>> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
+        waiting.crowd = usize::MAX;
         let (mut jobs, mut items): (Vec<Job<S>>, usize) = (Vec::new(), 0);
         while let Some(job) = waiting.jobs.pop_front_if(|job| jobs.is_empty() || items + job.size.0 <= S::GROUP) {
             items += job.size.0;
@@ -146,11 +177,11 @@ pub(super) async fn submit<S: Shared>(app: &App, part: S::Part) -> Result<S::Ans
 
 /// Writes what waits until nothing does.
 async fn work<S: Shared>(app: App) {
-    let mut crowd = false;
+    let mut crowd = 0;
     loop {
         // Whoever is about to ask asks first: those who were just answered, when there are many of them.
-        if crowd {
-            tokio::time::sleep(GATHER).await;
+        if crowd >= CROWD {
+            S::line(&app).gather(crowd).await;
         } else {
             tokio::task::yield_now().await;
         }
@@ -158,7 +189,7 @@ async fn work<S: Shared>(app: App) {
         if jobs.is_empty() {
             return;
         }
-        crowd = jobs.len() >= CROWD;
+        crowd = jobs.len();
         let (replies, parts): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.reply, job.part)).unzip();
         let held = app.clone();
         let writing = app.db.write(move |conn| Box::pin(async move { S::write(&held, conn, parts).await }));
