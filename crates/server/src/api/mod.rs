@@ -13,6 +13,7 @@ mod deliveries;
 mod docs;
 mod event_types;
 mod events;
+pub mod frequent;
 mod groups;
 mod health;
 mod invites;
