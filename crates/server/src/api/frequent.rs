@@ -4,11 +4,7 @@
 //! request costs. Here the path is compared and the handler called. It is the same handler with the same [`layers`] around it as
 //! in the [`router`](super::router), where these routes stand too, so that they are described, listed and in the matrix.
 
-use axum::{
-    extract::Request,
-    handler::Handler as _,
-    response::Response,
-};
+use axum::{extract::Request, handler::Handler as _, response::Response};
 use http::Method;
 
 use super::{events, layers, license};

@@ -7,7 +7,8 @@
 //! * [`Db::write`] runs a transaction. It returns `Ok` only after the commit is durable (fsynced).
 //!
 //! On SQLite one thread writes. It takes all the transactions that wait, runs each (all but the first in a savepoint of its
-//! own) and commits them together, so that one fsync serves many (group commit). The closures given to `read` and `write` may
+//! own) and commits them together, so that one fsync serves many (group commit). [`Db::write_along`] is for what nobody waits
+//! for: it waits for company. The closures given to `read` and `write` may
 //! await nothing but their `Conn`: on SQLite they run to their end on the database's thread, without a hop for each statement.
 //! On PostgreSQL a transaction runs on a task of its own, so that a caller who goes away can't leave it half done.
 
