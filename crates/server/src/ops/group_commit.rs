@@ -32,7 +32,7 @@ use crate::{
     error::Error,
 };
 
-/// After a commit for so many requests, the next waits until as many ask. Each commit costs as much as a dozen requests, and
+/// After a commit for so many requests, the next waits until all of them ask again. Each commit costs as much as a dozen requests, and
 /// those who were answered are about to ask again.
 const CROWD: usize = 8;
 /// How long it waits at the most; a timer ends at the next whole millisecond.
@@ -93,7 +93,7 @@ struct Waiting<S: Shared> {
     bytes: usize,
     /// Whether a task is at work.
     busy: bool,
-    /// The number of jobs that it waits for.
+    /// The number of jobs that it waits for; the most of all when it waits for none.
     crowd: usize,
 }
 
@@ -101,6 +101,13 @@ struct Job<S: Shared> {
     part: S::Part,
     size: (usize, usize),
     reply: oneshot::Sender<Result<S::Answer, Error>>,
+}
+
+impl<S: Shared> Waiting<S> {
+    /// Whether nobody else is to be waited for.
+    fn is_crowd(&self) -> bool {
+        self.jobs.len() >= self.crowd || self.items >= S::GROUP
+    }
 }
 
 impl<S: Shared> Default for Line<S> {
@@ -127,23 +134,25 @@ impl<S: Shared> Line<S> {
         waiting.items += items;
         waiting.bytes += bytes;
         waiting.jobs.push_back(job);
-        if waiting.jobs.len() == waiting.crowd {
+        if waiting.crowd != usize::MAX && waiting.is_crowd() {
+            waiting.crowd = usize::MAX;
             self.gathered.notify_one();
         }
         Ok(!std::mem::replace(&mut waiting.busy, true))
     }
 
-    /// Waits until `crowd` jobs wait, for a moment at the most.
-    async fn gather(&self, crowd: usize) {
+    /// Waits for those who were just answered to ask again, for a moment at the most. Others who wait already are in time for the
+    /// same commit: otherwise two halves of a crowd would take turns, with twice as many commits.
+    async fn gather(&self, answered: usize, patience: Duration) {
         {
             let mut waiting = self.waiting();
-            if waiting.jobs.len() >= crowd {
-                return;
+            waiting.crowd = waiting.jobs.len() + answered;
+            if waiting.is_crowd() {
+                return; // what waits is more than one transaction writes
             }
-            waiting.crowd = crowd;
         }
         // Too early for once when the crowd before was there just as its time was over: then it is a smaller one.
-        let _ = timeout(GATHER, self.gathered.notified()).await;
+        let _ = timeout(patience, self.gathered.notified()).await;
     }
 
     /// Takes what fits into one transaction; when nothing waits, whoever asked is at work no more.
@@ -177,11 +186,11 @@ pub(super) async fn submit<S: Shared>(app: &App, part: S::Part) -> Result<S::Ans
 
 /// Writes what waits until nothing does.
 async fn work<S: Shared>(app: App) {
-    let mut crowd = 0;
+    let mut answered = 0;
     loop {
         // Whoever is about to ask asks first: those who were just answered, when there are many of them.
-        if crowd >= CROWD {
-            S::line(&app).gather(crowd).await;
+        if answered >= CROWD {
+            S::line(&app).gather(answered, GATHER).await;
         } else {
             tokio::task::yield_now().await;
         }
@@ -189,7 +198,7 @@ async fn work<S: Shared>(app: App) {
         if jobs.is_empty() {
             return;
         }
-        crowd = jobs.len();
+        answered = jobs.len();
         let (replies, parts): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.reply, job.part)).unzip();
         let held = app.clone();
         let writing = app.db.write(move |conn| Box::pin(async move { S::write(&held, conn, parts).await }));
@@ -309,6 +318,30 @@ mod tests {
 
     fn taken(line: &Line<Numbers>) -> Vec<usize> {
         line.take().into_iter().map(|job| job.part).collect()
+    }
+
+    #[tokio::test]
+    async fn a_crowd_is_waited_for_by_its_number() {
+        const LONG: Duration = Duration::from_hours(1);
+        let line = Line::default();
+        push(&line, 0).unwrap();
+        let gathered = async {
+            line.gather(2, LONG).await;
+            taken(&line).len()
+        };
+        let asking = async {
+            for _ in 0..2 {
+                tokio::task::yield_now().await;
+                push(&line, 0).unwrap();
+            }
+        };
+        assert_eq!(tokio::join!(gathered, asking).0, 3, "those who waited, and those who were answered");
+        push(&line, 5).unwrap();
+        line.gather(2, LONG).await;
+        assert_eq!(taken(&line), [5], "a transaction is full");
+        push(&line, 0).unwrap();
+        line.gather(2, Duration::ZERO).await;
+        assert_eq!(taken(&line), [0], "not for ever");
     }
 
     #[test]
