@@ -13,6 +13,7 @@
 //! - A delivery in memory holds a place; when places are scarce, a lane keeps only what it can send in a few seconds, and gives
 //!   the leases of the rest back to the database.
 //! - Nothing is sent whose lease could end during the exchange: it is dropped, and the sweep finds it again.
+//! - Nothing is sent while the database can't be reached: the leases can't be known to be ours for long.
 //! - Nothing is sent to an inactive or deleted webhook but tests; leases are given back.
 
 use std::{
@@ -67,6 +68,8 @@ const LEASE_MARGIN: Duration = Duration::from_secs(20);
 const IDLE: Duration = Duration::from_secs(30);
 /// How long a webhook that answered counts as healthy without asking the database.
 const HEALTHY: Duration = Duration::from_secs(30);
+/// How long other nodes' changes of a webhook may be overlooked.
+const KNOWN: Duration = Duration::from_secs(5);
 /// How long to wait when this machine has no more sockets.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -103,6 +106,8 @@ struct State {
     /// After many of them: no attempt before.
     rests_until: Timestamp,
     target: Known,
+    /// When it was read.
+    known_at: Moment,
     /// Counts changes of the webhook, so that a read that began before one is not believed.
     changes: u64,
     loading: bool,
@@ -164,6 +169,7 @@ impl Lane {
             strikes: 0,
             rests_until: due,
             target: Known::Nothing,
+            known_at: now,
             changes: 0,
             loading: false,
             backlog: false,
@@ -192,8 +198,11 @@ impl Lane {
 
     /// Puts workers to work.
     fn advance(self: &Arc<Self>, shared: &Arc<Shared>, state: &mut State) {
-        if state.queue.is_empty() {
+        if state.queue.is_empty() || !shared.app.database_clock.is_confirmed() {
             return;
+        }
+        if state.running == 0 && state.is_old(shared) {
+            state.target = Known::Nothing;
         }
         if matches!(state.target, Known::Nothing) {
             self.load(shared, state);
@@ -280,7 +289,7 @@ impl Lane {
         let (shared, lane) = (Arc::clone(shared), Arc::clone(self));
         tokio::spawn(async move {
             loop {
-                let changes = lane.state().changes;
+                let (changes, now) = (lane.state().changes, shared.app.clock.moment());
                 let webhook = lane.webhook;
                 let reading = shared.app.db.read(move |conn| Box::pin(db::webhooks::target(conn, webhook)));
                 // Whatever happens, the lane has to know that nobody is reading any more.
@@ -292,7 +301,10 @@ impl Lane {
                 let mut state = lane.state();
                 match known {
                     Ok(_) if state.changes != changes => continue,
-                    Ok(target) => lane.know(&shared, &mut state, target),
+                    Ok(target) => {
+                        state.known_at = now;
+                        lane.know(&shared, &mut state, target);
+                    }
                     Err(error) => error.log(), // the next tick tries again
                 }
                 state.loading = false;
@@ -328,7 +340,7 @@ impl Lane {
         state.note(ended, now);
         self.rest(shared, &mut state, now);
         loop {
-            if state.running > state.width {
+            if state.running > state.width || !shared.app.database_clock.is_confirmed() {
                 break;
             }
             let Some(owed) = state.queue.pop_front() else { break };
@@ -431,6 +443,11 @@ impl Lane {
 }
 
 impl State {
+    /// Whether other nodes may have changed the webhook since it was read, and what they said of it got lost.
+    fn is_old(&self, shared: &Shared) -> bool {
+        shared.app.db.is_shared() && shared.app.clock.moment().since(self.known_at) >= KNOWN
+    }
+
     /// Deliveries that may wait here. Places are everybody's: when they are scarce, what can be sent in some seconds.
     fn capacity(&self, shared: &Shared) -> usize {
         let paced = match &self.target {
@@ -510,8 +527,9 @@ impl Worker {
                 shared.agenda.note(self.lane.webhook, owed.leased_until);
                 return (None, open);
             }
-            // It may have been switched off, changed or deleted meanwhile.
-            let Some(current) = self.lane.target_for(&owed) else {
+            // It may have been switched off, changed or deleted meanwhile; or the database may be gone.
+            let current = self.lane.target_for(&owed).filter(|_| due_clock.is_confirmed());
+            let Some(current) = current else {
                 self.lane.put_back(owed);
                 return (None, open);
             };
@@ -606,6 +624,16 @@ impl Lanes {
         if let Some(lane) = self.registry().lanes.get(&webhook) {
             lane.changed(shared);
         }
+    }
+
+    /// All webhooks may have been changed.
+    pub(super) fn all_changed(&self, shared: &Arc<Shared>) {
+        self.registry().lanes.values().for_each(|lane| lane.changed(shared));
+    }
+
+    /// Puts workers to work, in all lanes.
+    pub(super) fn advance(&self, shared: &Arc<Shared>) {
+        self.registry().lanes.values().for_each(|lane| lane.advance(shared, &mut lane.state()));
     }
 
     /// See [`Lane::tick`]. Lanes that are not needed any more are forgotten.
