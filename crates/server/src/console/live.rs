@@ -36,13 +36,18 @@ async fn live(visitor: Visitor) -> Answer {
     let actor = session.and_then(|session| session.workspace);
     // 204 tells the browser not to come back; a redirect to the sign-in page would be read as a broken stream.
     let (Some(actor), Some(token)) = (actor, visitor.token) else { return Ok(StatusCode::NO_CONTENT.into_response()) };
+    // As of now, before the page looks again because the stream has begun.
+    let sequence = match visitor.app.db.is_shared() {
+        true => Some(events::newest(&visitor.app, actor.workspace).await?),
+        false => None,
+    };
     Ok(respond(Listener {
         changes: visitor.app.live.subscribe(),
         check_at: visitor.app.clock.moment().plus(CHECK),
         workspace: actor.workspace,
         app: visitor.app,
         token,
-        sequence: None,
+        sequence,
         told: false,
         waiting: Vec::new(),
     }))
@@ -59,7 +64,8 @@ struct Listener {
     workspace: WorkspaceId,
     token: String,
     check_at: Moment,
-    /// The number of the newest event when it was last looked at, and whether there was news of events since.
+    /// Where there may be other nodes: the number of the newest event when it was last looked at, and whether there was news of
+    /// events since.
     sequence: Option<i64>,
     told: bool,
     /// Topics that are still to be sent.
@@ -106,14 +112,12 @@ impl Listener {
 
     /// Looks whether another node has changed something of which no news came. `None`: the database can't say.
     async fn catch_up(&mut self) -> Option<()> {
-        if !self.app.db.is_shared() {
-            return Some(());
-        }
+        let Some(before) = self.sequence else { return Some(()) };
         let sequence = events::newest(&self.app, self.workspace).await.ok()?;
-        let before = self.sequence.replace(sequence);
-        if !std::mem::take(&mut self.told) && before.is_some_and(|before| before != sequence) {
+        if !std::mem::take(&mut self.told) && before != sequence {
             self.waiting.extend(TOPICS);
         }
+        self.sequence = Some(sequence);
         Some(())
     }
 }

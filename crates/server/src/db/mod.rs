@@ -128,8 +128,8 @@ impl DbError {
 }
 
 impl Db {
-    /// Connections that one process opens to PostgreSQL at the most.
-    pub const MAX_CONNECTIONS: usize = postgres::CONNECTIONS;
+    /// Connections that one process opens to PostgreSQL at the most, the one that listens among them.
+    pub const MAX_CONNECTIONS: usize = postgres::CONNECTIONS + 1;
 
     /// Opens the database that `url` names (`sqlite:PATH` or `postgres://…`) for a server, and brings its tables up to date. From
     /// then on a PostgreSQL that is silent for 20 s while it owes an answer counts as not available.
