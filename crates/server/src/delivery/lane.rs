@@ -201,10 +201,9 @@ impl Lane {
         if state.queue.is_empty() || !shared.app.database_clock.is_confirmed() {
             return;
         }
-        if state.running == 0 && state.is_old(shared) {
-            state.target = Known::Nothing;
-        }
-        if matches!(state.target, Known::Nothing) {
+        // Other nodes may have changed it, and what they said of that got lost.
+        let is_old = shared.app.db.is_shared() && shared.app.clock.moment().since(state.known_at) >= KNOWN;
+        if matches!(state.target, Known::Nothing) || state.running == 0 && is_old {
             self.load(shared, state);
             return;
         }
@@ -301,10 +300,7 @@ impl Lane {
                 let mut state = lane.state();
                 match known {
                     Ok(_) if state.changes != changes => continue,
-                    Ok(target) => {
-                        state.known_at = now;
-                        lane.know(&shared, &mut state, target);
-                    }
+                    Ok(target) => lane.know(&shared, &mut state, target, now),
                     Err(error) => error.log(), // the next tick tries again
                 }
                 state.loading = false;
@@ -317,8 +313,9 @@ impl Lane {
     }
 
     /// Keeps what was read, and gives back what is not to be sent: the workers may all be waiting for answers.
-    fn know(&self, shared: &Shared, state: &mut State, target: Option<Arc<Target>>) {
+    fn know(&self, shared: &Shared, state: &mut State, target: Option<Arc<Target>>, at: Moment) {
         let now = shared.app.database_clock.now();
+        state.known_at = at;
         for owed in std::mem::take(&mut state.queue) {
             if target.as_ref().is_some_and(|target| target.wants(&owed)) {
                 state.queue.push_back(owed);
@@ -443,11 +440,6 @@ impl Lane {
 }
 
 impl State {
-    /// Whether other nodes may have changed the webhook since it was read, and what they said of it got lost.
-    fn is_old(&self, shared: &Shared) -> bool {
-        shared.app.db.is_shared() && shared.app.clock.moment().since(self.known_at) >= KNOWN
-    }
-
     /// Deliveries that may wait here. Places are everybody's: when they are scarce, what can be sent in some seconds.
     fn capacity(&self, shared: &Shared) -> usize {
         let paced = match &self.target {

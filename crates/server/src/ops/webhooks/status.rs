@@ -138,6 +138,7 @@ pub async fn turn_off(
 
 /// The first entry of a webhook's history.
 pub(super) async fn created(tx: &mut Tx<'_>, id: WebhookId) -> Result<(), Error> {
+    tx.webhook_changed(id);
     insert_change(tx, id, Status::Active, manual(tx, "Created.".to_owned())).await
 }
 
