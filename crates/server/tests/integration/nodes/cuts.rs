@@ -1,15 +1,9 @@
 //! The network between a node and the database is cut: nothing gets through, and nobody is told.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, mpsc},
-    time::Duration,
-};
-
-use serde_json::json;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{Cluster, NODES, rounds};
-use crate::support::{machine::until, postgres::fresh_database, receiver::Answer};
+use crate::support::{machine::until, postgres::fresh_database};
 
 const CONFIRMED: &str = "bellwire_database_confirmed";
 
@@ -45,29 +39,15 @@ async fn a_node_that_is_cut_off_begins_nothing_and_the_others_take_over() {
     const EVENTS: usize = 10;
     let Some(database) = fresh_database().await else { return };
     let cluster = Cluster::start(database.url()).await;
-    // The first answers are held until the test lets them go.
-    let (release, held) = mpsc::channel::<()>();
-    let (held, ledger) = (Mutex::new(held), Arc::clone(&cluster.ledger));
-    cluster.receiver.answer_with(move |request| {
-        ledger.arrived(request.header("webhook-id").unwrap());
-        let _ = held.lock().unwrap().recv_timeout(Duration::from_secs(14));
-        Answer::status(204)
-    });
-    let node = &cluster.nodes[0];
-    let mut published = BTreeSet::new();
-    for number in 0..EVENTS {
-        let event = json!({"type": "user.blocked", "data": {"number": number}});
-        let (status, answer) = node.client.request("POST", "/api/v1/events", &event).await.unwrap();
-        assert_eq!(status, 202, "{answer}");
-        published.insert(answer["id"].as_str().unwrap().to_owned());
-    }
-    cluster.receiver.wait_for(1).await;
+    let held = cluster.hold(2);
+    let (node, published) = (&cluster.nodes[0], cluster.publish(0, EVENTS).await);
+    until("it sends", async || !cluster.ledger.arrivals().is_empty()).await;
     node.line.cut();
     until("it notices", async || node.metric(CONFIRMED).await == 0).await;
     // What was under way ends; the rest stays where it is, though the receiver is there and the leases last for a while yet.
     let under_way: BTreeSet<String> = cluster.ledger.arrivals().into_keys().collect();
     assert!(under_way.len() < EVENTS, "{under_way:?}");
-    drop(release);
+    drop(held);
     until("what was under way has ended", async || node.metric("bellwire_exchanges").await == 0).await;
     assert_eq!(cluster.ledger.arrivals().into_keys().collect::<BTreeSet<_>>(), under_way, "it begins nothing");
 

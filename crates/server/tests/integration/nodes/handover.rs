@@ -1,18 +1,14 @@
 //! Nodes that come, go and change things for each other.
 
-use std::{
-    sync::{Arc, Mutex, mpsc},
-    time::Duration,
-};
-
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
 
 use super::{Cluster, NODES};
 use crate::support::{
+    client::Client,
     machine::{signal, until},
     postgres::fresh_database,
-    receiver::{Answer, Receiver},
+    receiver::Receiver,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -20,33 +16,22 @@ async fn what_a_node_gives_back_when_it_is_stopped_is_sent_by_the_others() {
     const EVENTS: usize = 10;
     let Some(database) = fresh_database().await else { return };
     let mut cluster = Cluster::start(database.url()).await;
-    let (release, held) = mpsc::channel::<()>();
-    let (held, ledger) = (Mutex::new(held), Arc::clone(&cluster.ledger));
-    cluster.receiver.answer_with(move |request| {
-        ledger.arrived(request.header("webhook-id").unwrap());
-        let _ = held.lock().unwrap().recv_timeout(Duration::from_secs(14));
-        Answer::status(204)
-    });
-    let client = cluster.nodes[0].client.clone();
-    for number in 0..EVENTS {
-        let event = json!({"type": "user.blocked", "data": {"number": number}});
-        assert_eq!(client.request("POST", "/api/v1/events", &event).await.unwrap().0, 202);
-    }
-    cluster.receiver.wait_for(1).await;
-    let id = cluster.id_of(0).await;
+    let held = cluster.hold(2);
+    cluster.publish(0, EVENTS).await;
+    until("it sends", async || !cluster.ledger.arrivals().is_empty()).await;
     let mut server = cluster.nodes[0].server.take().unwrap();
     signal(&server, "-TERM").await;
-    // While it still waits for the answers that are held, the others have the rest.
-    let leased = "SELECT id FROM deliveries WHERE state = 'pending' AND leased_by <> $1";
-    until("the others take the rest", async || !cluster.list(leased, &[&id]).await.is_empty()).await;
-    drop(release);
+    // It still waits for the answers that are held; the others have sent the rest.
+    until("the others send the rest", async || cluster.ledger.arrivals().len() == EVENTS).await;
+    drop(held);
     assert!(server.wait().await.unwrap().success());
     until("everything is delivered", async || {
         cluster.list("SELECT id FROM deliveries WHERE state = 'delivered'", &[]).await.len() == EVENTS
     })
     .await;
+    // An answer that was held for too long is another attempt.
     let arrivals = cluster.ledger.arrivals();
-    assert!(arrivals.len() == EVENTS && arrivals.values().all(|count| *count == 1), "{arrivals:?}");
+    assert!(arrivals.values().filter(|count| **count > 1).count() <= 2, "{arrivals:?}");
     cluster.know_each_other().await;
     let said = cluster.nodes[1].machine.done(&["doctor"], "").await;
     assert!(said.contains("nodes: 2 at work"), "{said}");
@@ -88,16 +73,22 @@ async fn what_is_changed_on_one_node_holds_on_all() {
     assert_eq!(cluster.list("SELECT id FROM deliveries WHERE state = 'pending'", &[]).await.len(), NODES, "held");
     assert_eq!(moved.received().len(), before);
 
-    // A key that is blocked on one node is refused by the next transaction of every other.
-    let keys = a.request("GET", "/api/v1/api-keys", &Value::Null).await.unwrap().1;
-    let name = keys["data"][0]["id"].as_str().unwrap();
-    let (status, answer) = b.request("POST", &format!("/api/v1/api-keys/{name}/block"), &json!({})).await.unwrap();
-    if status == 200 {
-        for node in [a, b, c] {
-            assert_eq!(node.request("POST", "/api/v1/events", &event).await.unwrap().0, 401);
-        }
-    } else {
-        assert_eq!(answer["code"], "self", "{status}: {answer}");
+    // A key that every node remembers is blocked on one: the next transaction of each refuses it.
+    let roles = a.request("GET", "/api/v1/roles", &Value::Null).await.unwrap().1;
+    let admin = roles["data"].as_array().unwrap().iter().find(|role| role["name"] == "Admin").unwrap();
+    let new = json!({"name": "Another", "role_ids": [admin["id"]]});
+    let (status, made) = a.request("POST", "/api/v1/api-keys", &new).await.unwrap();
+    assert_eq!(status, 201, "{made}");
+    let key = made["secret"].as_str().unwrap().to_owned();
+    let others = [a, b, c].map(|node| Client { key: key.clone(), ..node.clone() });
+    for node in &others {
+        assert_eq!(node.request("POST", "/api/v1/events", &event).await.unwrap().0, 202);
+    }
+    let path = format!("/api/v1/api-keys/{}/block", made["id"].as_str().unwrap());
+    let (status, answer) = b.request("POST", &path, &json!({"reason": "leaked"})).await.unwrap();
+    assert_eq!(status, 200, "{answer}");
+    for node in &others {
+        assert_eq!(node.request("POST", "/api/v1/events", &event).await.unwrap().0, 401);
     }
 }
 

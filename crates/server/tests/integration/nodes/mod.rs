@@ -11,7 +11,14 @@ mod handover;
 mod kills;
 mod restarts;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use serde_json::json;
 use tokio::{process::Child, task::JoinSet};
@@ -23,7 +30,7 @@ use crate::support::{
     ledger::Ledger,
     machine::{Machine, until},
     proxy::Proxy,
-    receiver::Receiver,
+    receiver::{Answer, Receiver},
 };
 
 const NODES: usize = 3;
@@ -59,6 +66,17 @@ impl Node {
         let text = self.client.text("/metrics").await;
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
         line.parse().unwrap()
+    }
+}
+
+/// Answers that are held back until this is dropped.
+#[derive(Default)]
+struct Held(Arc<(Mutex<bool>, Condvar)>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
     }
 }
 
@@ -127,10 +145,40 @@ impl Cluster {
         }
     }
 
+    /// From now on the receiver holds its first `count` answers, until what is returned is dropped, or as long as a node would wait
+    /// for them.
+    fn hold(&self, count: usize) -> Held {
+        let (held, ledger, waiting) = (Held::default(), Arc::clone(&self.ledger), AtomicUsize::new(0));
+        let gate = Arc::clone(&held.0);
+        self.receiver.answer_with(move |request| {
+            ledger.arrived(request.header("webhook-id").unwrap());
+            if waiting.fetch_add(1, SeqCst) < count {
+                tokio::task::block_in_place(|| {
+                    let shut = gate.0.lock().unwrap();
+                    drop(gate.1.wait_timeout_while(shut, Duration::from_secs(16), |open| !*open).unwrap());
+                });
+            }
+            Answer::status(204)
+        });
+        held
+    }
+
     fn publishers(&self) -> JoinSet<()> {
         self.ledger.watch(&self.receiver);
         let clients: Vec<Client> = self.nodes.iter().map(|node| node.client.clone()).collect();
         self.ledger.publishers(PUBLISHERS, &clients)
+    }
+
+    /// Publishes events at one node, with nobody else at work. Returns their ids.
+    async fn publish(&self, node: usize, count: usize) -> BTreeSet<String> {
+        let mut published = BTreeSet::new();
+        for number in 0..count {
+            let event = json!({"type": "user.blocked", "data": {"number": number}});
+            let (status, answer) = self.nodes[node].client.request("POST", "/api/v1/events", &event).await.unwrap();
+            assert_eq!(status, 202, "{answer}");
+            published.insert(answer["id"].as_str().unwrap().to_owned());
+        }
+        published
     }
 
     /// The one column of a query, as text.
