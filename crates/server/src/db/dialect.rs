@@ -48,5 +48,14 @@ impl Twofold {
     }
 }
 
+/// Around a SELECT that picks, from `deliveries d`, the ids of rows to be written: those that another node is writing are passed over.
+///
+/// On PostgreSQL it has to be an array: then the SELECT is run once. Joined to what is written it may be run again for each row,
+/// and each time picks others.
+pub const PICKED: [Twofold; 2] = [
+    Twofold { sqlite: "IN (", postgres: "= ANY(ARRAY(" },
+    Twofold { sqlite: ")", postgres: " FOR UPDATE OF d SKIP LOCKED))" },
+];
+
 /// Ends a SELECT whose row is about to be written: others who do the same wait. SQLite has one writer anyway.
 pub const FOR_UPDATE: Twofold = Twofold { sqlite: "", postgres: " FOR UPDATE" };
