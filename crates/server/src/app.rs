@@ -21,6 +21,7 @@ use crate::{
     ops::{
         api_keys::{Known, Uses},
         license::usage::Reporting,
+        nodes::Nodes,
         publish::Publishing,
         sign_in::Throttle,
     },
@@ -31,6 +32,20 @@ use crate::{
 pub const ROOM: usize = 16_384;
 /// Bytes of a body that one place is for: a delivery with a larger one holds several, so that all of them have 64 MiB at the most.
 const PLACE: usize = 4 * 1024;
+/// What open pages can listen to.
+pub const TOPICS: [&str; 11] = [
+    "webhooks",
+    "deliveries",
+    "events",
+    "users",
+    "invites",
+    "groups",
+    "roles",
+    "ownership",
+    "api_keys",
+    "license",
+    "workspace",
+];
 /// Changes that a slow live page may lag behind before it is told to look at everything again.
 const LIVE: usize = 256;
 
@@ -70,6 +85,8 @@ pub struct Parts {
     pub key_uses: Uses,
     /// API keys that were looked up a moment ago.
     pub known_keys: Known,
+    /// The other processes on the same database.
+    pub nodes: Nodes,
     /// What is counted.
     pub metrics: Metrics,
     /// To the open pages.
@@ -106,6 +123,7 @@ impl App {
             sign_ins: Throttle::default(),
             key_uses: Uses::default(),
             known_keys: Known::default(),
+            nodes: Nodes::default(),
             metrics: Metrics::default(),
             live: broadcast::Sender::new(LIVE),
             stage: watch::Sender::new(Stage::Serving),
@@ -118,19 +136,23 @@ impl App {
         (app, signals)
     }
 
-    /// Sets [`Parts::database_clock`] by the database server, where there is one. A clock that is moved by hand is left alone.
+    /// Sets [`Parts::database_clock`] by the database server, where there is one. A clock that is moved by hand is not set, but
+    /// hears that the server answered.
     ///
     /// # Errors
     /// When the database can't be reached.
     pub async fn measure_database_clock(&self) -> Result<(), DbError> {
-        if matches!(self.clock, Clock::Fake(_)) {
+        if !self.db.is_shared() {
             return Ok(());
         }
         let asked = self.clock.moment();
         let time = self.db.read(|conn| Box::pin(async move { db::clock::now(conn).await })).await?;
-        if let Some(time) = time {
+        if let Some(time) = time
+            && matches!(self.clock, Clock::System)
+        {
             self.database_clock.measured(asked, time);
         }
+        self.database_clock.confirm(asked);
         Ok(())
     }
 
@@ -155,10 +177,16 @@ impl App {
         let _ = self.stage.subscribe().wait_for(|stage| *stage == Stage::Stopping).await;
     }
 
-    /// Tells open pages of `workspace` that what `topic` lists has changed.
+    /// Tells open pages of `workspace` that what `topic` lists has changed, on this node at once and on the others soon.
     pub fn changed(&self, workspace: WorkspaceId, topic: &'static str) {
+        self.show(LiveChange::Of { workspace, topic });
+        self.nodes.tell_pages(workspace, topic);
+    }
+
+    /// Tells the open pages of this node.
+    pub fn show(&self, change: LiveChange) {
         // Nobody may be looking.
-        let _ = self.live.send(LiveChange { workspace, topic });
+        let _ = self.live.send(change);
     }
 }
 
@@ -172,12 +200,17 @@ enum Stage {
 }
 
 /// Something that a page shows has changed.
-#[derive(Clone, Debug)]
-pub struct LiveChange {
-    /// Where.
-    pub workspace: WorkspaceId,
-    /// What: `webhooks`, `deliveries`, `users`, `invites`, `license`, `events`, …
-    pub topic: &'static str,
+#[derive(Clone, Copy, Debug)]
+pub enum LiveChange {
+    /// What this topic lists, in one workspace.
+    Of {
+        /// Where.
+        workspace: WorkspaceId,
+        /// One of [`TOPICS`].
+        topic: &'static str,
+    },
+    /// Anything, anywhere: news were missed.
+    Anything,
 }
 
 /// The way from those who owe deliveries to the engine. The channel is bounded by [`ROOM`]: what is sent over it holds a place.
@@ -192,12 +225,14 @@ pub struct Wake {
 pub enum Signal {
     /// These are committed, leased to this node, and wait to be sent.
     Owed(Vec<Owed>),
-    /// There are due deliveries in the database for these webhooks of a workspace.
-    Due(WorkspaceId, BTreeSet<WebhookId>),
+    /// There are due deliveries in the database for these webhooks, of these workspaces.
+    Due(BTreeSet<(WorkspaceId, WebhookId)>),
     /// A replay was begun.
     Replay,
     /// This webhook was changed, switched or deleted: forget what is known about it.
     Changed(WebhookId),
+    /// News of other nodes may have been missed: look at everything.
+    Look,
 }
 
 /// A delivery in memory, leased to this node.

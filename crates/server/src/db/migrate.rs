@@ -30,6 +30,8 @@ const MIGRATIONS: &[Migration] = &migrations![
     "0008_engine",
     "0009_replays",
     "0012_master_key",
+    "0013_nodes",
+    "0019_deliveries_beside",
     "0022_webhook_counts",
 ];
 

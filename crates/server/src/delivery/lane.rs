@@ -9,6 +9,7 @@
 //! - A delivery in memory holds a place; when places are scarce, a lane keeps only what it can send in a few seconds, and gives
 //!   the leases of the rest back to the database.
 //! - Nothing is sent whose lease could end during the exchange: it is dropped, and the sweep finds it again.
+//! - Nothing is sent while the database can't be reached: the leases can't be known to be ours for long.
 //! - Nothing is sent to an inactive or deleted webhook but tests; leases are given back.
 //! - Nobody holds the place of an exchange who only waits: for the time that a rate limit leaves between two requests, the lane
 //!   sets itself an alarm.
@@ -55,6 +56,8 @@ const LEASE_MARGIN: Duration = Duration::from_secs(20);
 const IDLE: Duration = Duration::from_secs(30);
 /// How long a webhook that answered counts as healthy without asking the database.
 const HEALTHY: Duration = Duration::from_secs(30);
+/// How long other nodes' changes of a webhook may be overlooked.
+const KNOWN: Duration = Duration::from_secs(5);
 
 pub(super) struct Lane {
     pub(super) webhook: WebhookId,
@@ -75,6 +78,8 @@ struct State {
     conduct: Conduct,
     pace: Pace,
     target: Known,
+    /// When it was read.
+    known_at: Moment,
     /// Counts changes of the webhook, so that a read that began before one is not believed.
     changes: u64,
     loading: bool,
@@ -124,6 +129,7 @@ impl Lane {
             conduct: Conduct::new(shared.app.database_clock.now()),
             pace: Pace::new(shared.started),
             target: Known::Nothing,
+            known_at: shared.app.clock.moment(),
             changes: 0,
             loading: false,
             backlog: None,
@@ -156,10 +162,12 @@ impl Lane {
 
     /// Puts workers to work. Returns whether there is a new one.
     fn advance(self: &Arc<Self>, shared: &Arc<Shared>, state: &mut State) -> bool {
-        if state.queue.is_empty() {
+        if state.queue.is_empty() || !shared.app.database_clock.is_confirmed() {
             return false;
         }
-        if matches!(state.target, Known::Nothing) {
+        // Other nodes may have changed it, and what they said of that got lost.
+        let is_old = shared.app.db.is_shared() && shared.app.clock.moment().since(state.known_at) >= KNOWN;
+        if matches!(state.target, Known::Nothing) || state.running == 0 && is_old {
             self.load(shared, state);
             return false;
         }
@@ -192,6 +200,11 @@ impl Lane {
         // The worker is made inside its task: a runtime that is shutting down drops the task here, under the lock.
         tokio::spawn(async move { Worker::new(shared, lane, in_doubt, place).work().await });
         true
+    }
+
+    /// Puts workers to work who were kept from it.
+    pub(super) fn go_on(self: &Arc<Self>, shared: &Arc<Shared>) {
+        self.advance(shared, &mut self.state());
     }
 
     /// Its turn in the line has come. Returns whether it has taken a place.
@@ -284,7 +297,7 @@ impl Lane {
         let (shared, lane) = (Arc::clone(shared), Arc::clone(self));
         tokio::spawn(async move {
             loop {
-                let changes = lane.state().changes;
+                let (changes, now) = (lane.state().changes, shared.app.clock.moment());
                 let webhook = lane.webhook;
                 let reading = shared.app.db.read(move |conn| Box::pin(db::webhooks::target(conn, webhook)));
                 // Whatever happens, the lane has to know that nobody is reading any more.
@@ -296,7 +309,7 @@ impl Lane {
                 let mut state = lane.state();
                 match known {
                     Ok(_) if state.changes != changes => continue,
-                    Ok(target) => lane.know(&shared, &mut state, target),
+                    Ok(target) => lane.know(&shared, &mut state, target, now),
                     Err(error) => error.log(), // the next tick tries again
                 }
                 state.loading = false;
@@ -309,8 +322,9 @@ impl Lane {
     }
 
     /// Keeps what was read, and gives back what is not to be sent: the workers may all be waiting for answers.
-    fn know(&self, shared: &Shared, state: &mut State, target: Option<Arc<Target>>) {
+    fn know(&self, shared: &Shared, state: &mut State, target: Option<Arc<Target>>, at: Moment) {
         let now = shared.app.database_clock.now();
+        state.known_at = at;
         for owed in std::mem::take(&mut state.queue) {
             if target.as_ref().is_some_and(|target| target.wants(&owed)) {
                 state.queue.push_back(owed);
@@ -340,7 +354,8 @@ impl Lane {
         // Whoever has had a turn lets the others have theirs; and a place among those in doubt is for those in doubt.
         let steps_back =
             ended.is_some() && (in_doubt != state.conduct.is_in_doubt() || shared.exchanges.are_wanted(in_doubt));
-        while !steps_back && state.running <= state.conduct.width() {
+        let goes_on = !steps_back && shared.app.database_clock.is_confirmed();
+        while goes_on && state.running <= state.conduct.width() {
             let Some(owed) = state.queue.pop_front() else { break };
             let target = match &state.target {
                 Known::Is(target) if target.wants(&owed) && !shared.stopping() => Arc::clone(target),

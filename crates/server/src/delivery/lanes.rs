@@ -51,6 +51,16 @@ impl Lanes {
         }
     }
 
+    /// All webhooks may have been changed.
+    pub(super) fn all_changed(&self, shared: &Arc<Shared>) {
+        self.registry().values().for_each(|lane| lane.changed(shared));
+    }
+
+    /// See [`Lane::go_on`].
+    pub(super) fn go_on(&self, shared: &Arc<Shared>) {
+        self.registry().values().for_each(|lane| lane.go_on(shared));
+    }
+
     /// See [`Lane::tick`]. Lanes that are not needed any more are forgotten.
     pub(super) fn tick(&self, shared: &Arc<Shared>, now: Moment, reload: bool) {
         let mut registry = self.registry();

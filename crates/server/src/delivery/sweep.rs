@@ -46,7 +46,7 @@ pub(super) async fn run(shared: &Arc<Shared>) {
     loop {
         let now = clock.moment();
         if now >= next_tick {
-            // Other nodes don't say when they change a webhook: look from time to time.
+            // What other nodes say of webhooks that they change may get lost: look from time to time.
             let reload = shared.app.db.is_shared() && ticks.is_multiple_of(5);
             shared.lanes.tick(shared, now, reload);
             ticks += 1;
@@ -82,6 +82,7 @@ pub(super) async fn run(shared: &Arc<Shared>) {
             () = shared.stopped() => break,
             Some(ended) = sweep.rounds.join_next() => sweep.end_round(ended),
             () = shared.agenda.earlier(), if !failed && sweep.may_begin() => {}
+            () = shared.look.notified() => next_walk = clock.moment(),
             () = clock.sleep_until(at) => {}
         }
     }

@@ -78,7 +78,11 @@ impl Target {
         Ok(Self {
             url: url.clone(),
             path,
-            distance: stored.rate_limit.map(pace::distance),
+            // All nodes together keep the limit, each its share.
+            distance: stored.rate_limit.filter(|rate| *rate > 0).map(|rate| {
+                let nodes = u32::try_from(app.nodes.alive()).unwrap_or(u32::MAX);
+                pace::distance(rate).saturating_mul(nodes)
+            }),
             headers,
             secret: opened.secret,
             old_secret: opened.old_secret,

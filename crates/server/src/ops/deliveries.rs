@@ -188,6 +188,6 @@ pub(super) fn must_be_active(status: Option<Status>) -> Result<(), Error> {
 
 /// After a commit that made deliveries due by hand.
 pub(super) fn tell(app: &App, workspace: WorkspaceId, webhook: WebhookId) {
-    app.wake.send(Signal::Due(workspace, BTreeSet::from([webhook])));
+    app.wake.send(Signal::Due(BTreeSet::from([(workspace, webhook)])));
     app.changed(workspace, "deliveries");
 }

@@ -171,8 +171,8 @@ fn drain(world: &mut World) -> Vec<Signal> {
 /// How many deliveries were handed to the engine in memory, and for which webhooks it was told to look into the database.
 fn handed_over(signals: &[Signal]) -> (usize, Vec<WebhookId>) {
     let owed = signals.iter().map(|signal| if let Signal::Owed(owed) = signal { owed.len() } else { 0 }).sum();
-    let due = signals.iter().filter_map(|signal| if let Signal::Due(_, due) = signal { Some(due) } else { None });
-    (owed, due.flatten().copied().collect())
+    let due = signals.iter().filter_map(|signal| if let Signal::Due(due) = signal { Some(due) } else { None });
+    (owed, due.flatten().map(|(_, webhook)| *webhook).collect())
 }
 
 fn second(world: &World) {

@@ -51,7 +51,7 @@ async fn a_lease_that_ran_out_is_taken_again() {
     let lease = world.now().saturating_add(Duration::from_secs(60));
     let other = "UPDATE deliveries SET state = 'pending', leased_by = 'node_00000000000000000000000000', due_at = $1";
     world.execute(other, &[lease.into()]).await;
-    world.app.wake.send(crate::app::Signal::Due(world.workspace, [webhook].into()));
+    world.app.wake.send(crate::app::Signal::Due([(world.workspace, webhook)].into()));
     world.move_to(lease);
     world.row("SELECT id FROM deliveries WHERE state = 'delivered'").await;
     receiver.wait(2).await;

@@ -248,7 +248,7 @@ impl World {
         self.execute(&format!("UPDATE webhooks SET {column} = $2 WHERE id = $1"), &[webhook.into(), value.into()])
             .await;
         self.app.wake.send(Signal::Changed(webhook));
-        self.app.wake.send(Signal::Due(self.workspace, [webhook].into()));
+        self.app.wake.send(Signal::Due([(self.workspace, webhook)].into()));
     }
 
     pub(super) async fn publish(&self, count: usize) {
