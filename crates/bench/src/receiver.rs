@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::Failure;
 
@@ -27,6 +27,8 @@ pub(crate) struct Receiver {
 #[derive(Default)]
 struct Seen {
     count: AtomicU64,
+    /// Those of them that did not say when they were published.
+    untimed: AtomicU64,
     /// Requests that were answered 503.
     refused: AtomicU64,
     closed: AtomicBool,
@@ -39,7 +41,7 @@ pub(crate) struct Hanging(SocketAddr);
 impl Hanging {
     /// Starts it on a free port.
     pub(crate) async fn start() -> Result<Self, Failure> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = listen()?;
         let address = listener.local_addr()?;
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
@@ -53,6 +55,15 @@ impl Hanging {
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}/{path}", self.0)
     }
+}
+
+/// Listens on a free port, with room for all who connect at once: whoever found none would try again after a whole second, and that
+/// would be what is measured.
+fn listen() -> Result<TcpListener, Failure> {
+    const WAITING: u32 = 4_096;
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((std::net::Ipv4Addr::LOCALHOST, 0).into())?;
+    Ok(socket.listen(WAITING)?)
 }
 
 /// An address where nobody listens.
@@ -70,7 +81,7 @@ pub(crate) fn micros_now() -> u64 {
 impl Receiver {
     /// Starts it on a free port.
     pub(crate) async fn start() -> Result<Self, Failure> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = listen()?;
         let address = listener.local_addr()?;
         let seen = Arc::new(Seen::default());
         let state = Arc::clone(&seen);
@@ -119,16 +130,12 @@ impl Receiver {
 
     /// Waits until `count` requests have come; fails when none comes for a minute.
     pub(crate) async fn wait_for(&self, count: u64) -> Result<(), Failure> {
-        let mut last = (self.count(), micros_now());
-        while self.count() < count {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-            if self.count() != last.0 {
-                last = (self.count(), micros_now());
-            } else if micros_now() - last.1 > 60_000_000 {
-                return Err(format!("only {} of {count} deliveries came", last.0).into());
-            }
-        }
-        Ok(())
+        wait(|| self.count(), count).await
+    }
+
+    /// As [`Receiver::wait_for`], of those that did not say when they were published.
+    pub(crate) async fn wait_for_untimed(&self, count: u64) -> Result<(), Failure> {
+        wait(|| self.seen.untimed.load(Ordering::Relaxed), count).await
     }
 
     /// Takes the latencies measured so far, sorted.
@@ -137,6 +144,19 @@ impl Receiver {
         latencies.sort_unstable();
         latencies
     }
+}
+
+async fn wait(come: impl Fn() -> u64, count: u64) -> Result<(), Failure> {
+    let mut last = (come(), micros_now());
+    while come() < count {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        if come() != last.0 {
+            last = (come(), micros_now());
+        } else if micros_now() - last.1 > 60_000_000 {
+            return Err(format!("only {} of {count} deliveries came", last.0).into());
+        }
+    }
+    Ok(())
 }
 
 async fn answer(seen: Arc<Seen>, request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
@@ -151,6 +171,8 @@ async fn answer(seen: Arc<Seen>, request: Request<Incoming>) -> Result<Response<
     if let Some(sent) = sent_at(&body) {
         let latency = Duration::from_micros(arrived.saturating_sub(sent));
         seen.latencies.lock().unwrap_or_else(PoisonError::into_inner).push(latency);
+    } else {
+        seen.untimed.fetch_add(1, Ordering::Relaxed);
     }
     seen.count.fetch_add(1, Ordering::Relaxed);
     *response.status_mut() = hyper::StatusCode::NO_CONTENT;
