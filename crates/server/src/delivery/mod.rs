@@ -140,6 +140,7 @@ struct Shared {
     lanes: Lanes,
     exchanges: Exchanges,
     agenda: Arc<Agenda>,
+    /// When this engine began.
     started: Moment,
     /// Places for idle connections.
     idle: Arc<Semaphore>,

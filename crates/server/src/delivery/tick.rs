@@ -13,7 +13,7 @@ use bellwire_core::{
 
 use super::{Shared, finish::Attempted};
 use crate::{
-    app::{App, Owed},
+    app::{App, Owed, Signal},
     clock::Moment,
     db::{
         self, DbError,
@@ -140,7 +140,7 @@ async fn turn_off_failing(app: &App) -> Result<(), Error> {
 pub(super) async fn turn_off_gone(app: &App, attempted: &Attempted, error: LastError) -> Result<(), Error> {
     let Owed { workspace, webhook, .. } = attempted.owed;
     let activations = attempted.activations;
-    turn_off(app, workspace, webhook, move |health, turned_on| {
+    let turned_off = turn_off(app, workspace, webhook, move |health, turned_on| {
         if turned_on != activations {
             return None;
         }
@@ -149,17 +149,20 @@ pub(super) async fn turn_off_gone(app: &App, attempted: &Attempted, error: LastE
         let health = HealthRow { failing_attempts, last_error: Some(error), ..health };
         let message = "The receiver answered 410 Gone: it wants no more events.".to_owned();
         Some((StatusCode::Gone, message, evidence(first, health)))
-    })
-    .await
+    });
+    if !turned_off.await? {
+        app.wake.send(Signal::Changed(webhook)); // what the lane knows of it is old
+    }
+    Ok(())
 }
 
-/// Asks `decide` in the transaction, and does what it says. The second argument is how often the webhook was turned on.
+/// Asks `decide` in the transaction, and does what it says. Returns whether the webhook was turned off. The second argument is how often the webhook was turned on.
 async fn turn_off(
     app: &App,
     workspace: WorkspaceId,
     webhook: WebhookId,
     decide: impl FnOnce(HealthRow, i64) -> Option<(StatusCode, String, Evidence)> + Send + 'static,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let turned_off = ops::journal::transact(app, workspace, By::system(), false, move |tx| {
         Box::pin(async move {
             let Some(health) = db::health::get(tx.conn, webhook).await? else { return Ok(false) };
@@ -168,12 +171,13 @@ async fn turn_off(
             ops::webhooks::turn_off(tx, webhook, code, &message, Some(evidence)).await
         })
     });
-    if turned_off.await? {
+    let turned_off = turned_off.await?;
+    if turned_off {
         app.metrics.turned_off.add(1);
         app.changed(workspace, "webhooks");
         tracing::info!(%webhook, "turned off");
     }
-    Ok(())
+    Ok(turned_off)
 }
 
 fn evidence(first: Timestamp, health: HealthRow) -> Evidence {
