@@ -51,7 +51,7 @@ use crate::{
 /// What a lane that answers may hold when places are not scarce: claims fill it up to here.
 const QUEUE: usize = 1_024;
 /// A delivery whose lease ends sooner is not sent any more: an exchange lasts 15 s at the most, and its outcome must be written.
-const LEASE_MARGIN: Duration = Duration::from_secs(20);
+pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(20);
 /// How long an idle connection is kept, and a lane without work.
 const IDLE: Duration = Duration::from_secs(30);
 /// How long a webhook that answered counts as healthy without asking the database.

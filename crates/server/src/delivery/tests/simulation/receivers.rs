@@ -88,6 +88,8 @@ pub(super) struct Book {
     pub(super) off: BTreeSet<(usize, usize)>,
     /// How often it was asked to switch a webhook on, and how many of these requests are over.
     pub(super) activations: BTreeMap<usize, (usize, usize)>,
+    /// What was being sent to whom when the engine panicked: its lease ends by itself.
+    pub(super) panicked: BTreeSet<(usize, String)>,
     pub(super) violations: Vec<String>,
 }
 
@@ -136,7 +138,13 @@ impl Receivers {
         };
         self.activity.fetch_add(1, Relaxed);
         if mood == Mood::Panics {
-            self.book().exchanges[index].ended = Some((self.clock.moment(), None));
+            {
+                let mut book = self.book();
+                let exchange = &mut book.exchanges[index];
+                exchange.ended = Some((self.clock.moment(), None));
+                let what = (webhook, exchange.event.clone());
+                book.panicked.insert(what);
+            }
             panic!("{WANTED}: the engine is broken");
         }
         self.clock.sleep_until(until).await;

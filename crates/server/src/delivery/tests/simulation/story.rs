@@ -23,7 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::{
     super::{
-        super::{Engine, Transport, start_with},
+        super::{Engine, Transport, lane::LEASE_MARGIN, start_with},
         world::{EVENT, Settings, furnish},
     },
     laws,
@@ -372,7 +372,33 @@ impl Story {
             }
         }
         let taken = self.nodes[number].app.wake.places.taken();
-        if taken == 0 { Ok(()) } else { Err(format!("{taken} places are taken after the end")) }
+        if taken > 0 {
+            return Err(format!("{taken} places are taken after the end"));
+        }
+        self.all_is_given_back(number)
+    }
+
+    /// A node that has ended in good order holds no lease. Those of which less is left than an exchange needs end by themselves, and
+    /// so do those whose worker panicked, or that a failing store took too long about.
+    fn all_is_given_back(&self, number: usize) -> Result<(), String> {
+        if self.kind.faults {
+            return Ok(());
+        }
+        let app = &self.nodes[number].app;
+        let sql = format!(
+            "SELECT webhook_id, event_id FROM deliveries WHERE state = 'pending' AND leased_by = '{}' AND due_at > {}",
+            app.node,
+            app.database_clock.now().saturating_add(LEASE_MARGIN).as_micros()
+        );
+        let (ledger, book) = (self.ledger(), self.book());
+        for row in self.rows(&sql) {
+            let (id, event): (WebhookId, String) = (row.get("webhook_id").unwrap(), row.get("event_id").unwrap());
+            let webhook = ledger.webhooks.iter().position(|known| *known == id).unwrap();
+            if !book.panicked.contains(&(webhook, event.clone())) {
+                return Err(format!("node {number} has ended, and holds {event} to {webhook}"));
+            }
+        }
+        Ok(())
     }
 
     fn some_webhook(&self) -> Option<usize> {
