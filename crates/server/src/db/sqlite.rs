@@ -417,7 +417,7 @@ mod tests {
             fn nothing(_: &mut Conn) -> BoxFuture<'_, Result<(), DbError>> {
                 Box::pin(async { Ok(()) })
             }
-            Box::new(Job { work: Some(nothing), result, reply }).finish(commit);
+            Box::new(Job { work: Some(nothing), result, reply, patient: false }).finish(commit);
             answer.await.unwrap()
         };
         let full = || Err(DbError::Full("no room".to_owned()));
