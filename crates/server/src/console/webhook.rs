@@ -21,7 +21,7 @@ use super::{
         account::PageError,
         listing::Order,
         parts::{Choice, LongUrl, Pager, thousands},
-        webhook::{ReplayDialog, ShowPage},
+        webhook::{HistoryLine, ReplayDialog, ShowPage},
     },
     webhook_form,
     webhooks::{beneath, id, managed},
@@ -113,7 +113,12 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
         None => (Vec::new(), false),
     };
     let history = PageRequest::numbered(1, HISTORY, db::status_changes::ByTime, true);
-    let history = webhooks::status_changes(app, actor, webhook, history).await?.data;
+    let changes = webhooks::status_changes(app, actor, webhook, history).await?.data;
+    let mut history: Vec<HistoryLine> = changes.iter().map(words::status_change).collect();
+    if let Some(before) = &it.previous_owner {
+        let later = changes.iter().take_while(|change| change.reason.at > before.until).count();
+        history.insert(later, words::handed_over(before));
+    }
     let recent = overview::recent(app, actor, webhook, words::picture_since(now)).await?;
     let held = if it.status == Status::Inactive { webhooks::held_count(app, actor, webhook).await? } else { 0 };
     let secret = if can_manage { Some(webhooks::secret_hint(app, actor, webhook).await?) } else { None };
@@ -128,6 +133,7 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
         url: LongUrl::new(it.url.as_str()),
         description: it.description.clone(),
         owner: words::who(it.owner.kind, &it.owner.name),
+        formerly: it.previous_owner.as_ref().map(|before| (words::formerly(before), moment(before.until))),
         created_at: moment(it.created_at),
         updated_at: moment(it.updated_at),
         status: words::webhook_status(it.status, it.health),
@@ -141,7 +147,7 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
         public_key,
         health: words::health(&recent, now),
         replay: super::replays::newest(&signed, webhook).await?,
-        history: history.iter().map(words::status_change).collect(),
+        history,
         states: choices("All states", states, list.filter("state")),
         types: choices("All event types", types, list.filter("type")),
         times: choices("Any time", SPANS.map(|(key, title, _)| (key, title)), list.filter("since")),
