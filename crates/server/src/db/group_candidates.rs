@@ -61,7 +61,7 @@ pub async fn users(
     }
     let from = "memberships m JOIN users u ON u.id = m.user_id";
     let request = PageRequest::numbered(1, limit, UserSort::Name, false);
-    page::list(conn, Listing { columns: USERS.to_owned(), from, filter }, &request, read).await
+    page::list(conn, Listing::new(USERS, from, filter), &request, read).await
 }
 
 /// As [`users`], of API keys.
@@ -86,7 +86,7 @@ pub async fn api_keys(
         filter.and("k.name_key LIKE $? ESCAPE '\\'", page::containing(text));
     }
     let request = PageRequest::numbered(1, limit, ApiKeySort::Name, false);
-    page::list(conn, Listing { columns: API_KEYS.to_owned(), from: "api_keys k", filter }, &request, read).await
+    page::list(conn, Listing::new(API_KEYS, "api_keys k", filter), &request, read).await
 }
 
 /// Those of these ids that are users or API keys of the workspace, by name. `ids` is short: some hundreds.

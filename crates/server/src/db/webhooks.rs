@@ -303,7 +303,7 @@ pub(super) fn listing(workspace: WorkspaceId, wanted: &Wanted) -> Listing {
                 .and("w.search_key LIKE $? ESCAPE '\\' OR w.owner_key LIKE $? ESCAPE '\\'", page::containing(text)),
         },
     }
-    Listing { columns: COLUMNS.to_owned(), from: "webhooks w", filter }
+    Listing::new(COLUMNS, "webhooks w", filter)
 }
 
 /// One page of the workspace's webhooks.

@@ -274,7 +274,13 @@ fn webhook_list() -> webhooks::ListPage {
         chrome: chrome(Some(Section::Webhooks)),
         list: Listing::new("/webhooks", &[], "created_at", Order::Descending, true),
         rows: rows.collect(),
-        pager: Pager { first: 1, last: 50, total: Some(1234), previous: None, next: Some("/webhooks?page=2".into()) },
+        pager: Pager {
+            first: 1,
+            last: 50,
+            total: Some(1234),
+            next: Some("/webhooks?page=2".into()),
+            ..Pager::default()
+        },
         statuses: choices(&[
             ("", "All statuses"),
             ("active", "Active"),
