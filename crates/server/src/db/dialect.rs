@@ -16,6 +16,8 @@ pub enum Column {
 /// A statement that is run for each of many rows as one step.
 ///
 /// On SQLite it is a prepared statement run once a row, inside the process: that costs about a microsecond and beats unpacking JSON.
+/// One that inserts takes many rows at once, each `$n` being used once and in their order; `OR FAIL`, since what goes wrong rolls
+/// all of the transaction back, and no copy has to be kept to roll back the statement alone.
 /// On PostgreSQL each column travels as one array, and the statement unpacks them with `UNNEST($1::…, $2::…)`.
 #[derive(Debug)]
 pub struct Many {
@@ -45,6 +47,15 @@ impl Twofold {
         }
     }
 }
+
+/// Around a SELECT that picks, from `deliveries d`, the ids of rows to be written: those that another node is writing are passed over.
+///
+/// On PostgreSQL it has to be an array: then the SELECT is run once. Joined to what is written it may be run again for each row,
+/// and each time picks others.
+pub const PICKED: [Twofold; 2] = [
+    Twofold { sqlite: "IN (", postgres: "= ANY(ARRAY(" },
+    Twofold { sqlite: ")", postgres: " FOR UPDATE OF d SKIP LOCKED))" },
+];
 
 /// Ends a SELECT whose row is about to be written: others who do the same wait. SQLite has one writer anyway.
 pub const FOR_UPDATE: Twofold = Twofold { sqlite: "", postgres: " FOR UPDATE" };

@@ -7,7 +7,8 @@
 //! * [`Db::write`] runs a transaction. It returns `Ok` only after the commit is durable (fsynced).
 //!
 //! On SQLite one thread writes. It takes all the transactions that wait, runs each (all but the first in a savepoint of its
-//! own) and commits them together, so that one fsync serves many (group commit). The closures given to `read` and `write` may
+//! own) and commits them together, so that one fsync serves many (group commit). [`Db::write_along`] is for what nobody waits
+//! for: it waits for company. The closures given to `read` and `write` may
 //! await nothing but their `Conn`: on SQLite they run to their end on the database's thread, without a hop for each statement.
 //! On PostgreSQL a transaction runs on a task of its own, so that a caller who goes away can't leave it half done.
 
@@ -38,6 +39,8 @@ pub mod license_usage;
 pub mod licenses;
 pub mod master_key;
 mod migrate;
+pub mod nodes;
+pub mod notices;
 pub mod ownership_offers;
 pub mod page;
 mod postgres;
@@ -126,16 +129,20 @@ impl DbError {
 }
 
 impl Db {
-    /// Connections that one process opens to PostgreSQL at the most.
-    pub const MAX_CONNECTIONS: usize = postgres::CONNECTIONS;
+    /// Connections that one process opens to PostgreSQL at the most, the one that listens among them.
+    pub const MAX_CONNECTIONS: usize = postgres::CONNECTIONS + 1;
 
-    /// Opens the database that `url` names (`sqlite:PATH` or `postgres://…`) and brings its tables up to date.
+    /// Opens the database that `url` names (`sqlite:PATH` or `postgres://…`) for a server, and brings its tables up to date. From
+    /// then on a PostgreSQL that is silent for 20 s while it owes an answer counts as not available.
     ///
     /// # Errors
     /// With a sentence for the operator when it can't be opened.
     pub async fn open(url: &str) -> Result<Self, DbError> {
         let db = Self::connect(url).await?;
         db.migrate().await?;
+        if let Self::Postgres(postgres) = &db {
+            postgres.hurry();
+        }
         Ok(db)
     }
 
@@ -186,6 +193,15 @@ impl Db {
         if url.starts_with("sqlite:") { Ok(0) } else { postgres::Postgres::others(url).await }
     }
 
+    /// Listens to what other processes on the database of `url` tell; `None` on SQLite, where there are none. What is told from
+    /// now on is heard, until the connection ends.
+    ///
+    /// # Errors
+    /// When it can't be reached.
+    pub async fn listen(url: &str) -> Result<Option<notices::Listener>, DbError> {
+        if url.starts_with("sqlite:") { Ok(None) } else { postgres::listen(url).await.map(Some) }
+    }
+
     /// Brings the tables up to date. Returns the names of the migrations that were run.
     ///
     /// # Errors
@@ -233,12 +249,29 @@ impl Db {
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
     {
         match self {
-            Self::Sqlite(sqlite) => sqlite.write(work).await,
+            Self::Sqlite(sqlite) => sqlite.write(false, work).await,
             Self::Postgres(postgres) => postgres.write(work).await,
             #[cfg(test)]
             Self::Inline(inline) => inline.write(work),
             #[cfg(test)]
             Self::Faulty(faulty) => faulty.write(work).await,
+        }
+    }
+
+    /// As [`Db::write`], for what nobody waits for: on SQLite it waits some milliseconds for another transaction, to share its
+    /// commit.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn write_along<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(true, work).await,
+            _ => self.write(work).await,
         }
     }
 

@@ -1,25 +1,43 @@
 //! PostgreSQL: a pool of connections. A transaction runs on a task of its own and is rolled back unless it says otherwise.
 
-use std::sync::Arc;
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use tokio::time::timeout;
 use tokio_postgres::{
-    Config, NoTls,
+    AsyncMessage, Config, NoTls,
     error::SqlState,
     types::{ToSql, Type},
 };
 
-use super::{BoxFuture, Conn, Connections, DbError, Row, Value, dialect::Column};
+use super::{
+    BoxFuture, Conn, Connections, DbError, Row, Value,
+    dialect::Column,
+    notices::{Ears, Listener},
+};
 use crate::metrics::Commits;
 
 pub(super) const CONNECTIONS: usize = 16;
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long to wait for a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may be silent while it owes an answer to what a node asks: then the connection is given up. What was
+/// asked may have been done all the same.
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// A handle to the pool.
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool,
     commits: Arc<Commits>,
+    /// Whether a server that is silent for [`SILENCE`] is given up.
+    hurries: Arc<AtomicBool>,
 }
 
 impl Postgres {
@@ -33,7 +51,7 @@ impl Postgres {
             .create_timeout(Some(PATIENCE))
             .build()
             .map_err(|error| DbError::Fault(error.to_string()))?;
-        let postgres = Self { pool, commits: Arc::default() };
+        let postgres = Self { pool, commits: Arc::default(), hurries: Arc::default() };
         drop(postgres.get().await?); // a wrong URL is told at start
         Ok(postgres)
     }
@@ -50,6 +68,16 @@ impl Postgres {
         drop(client);
         let _ = connection.await; // it has nothing more to say
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// From now on nothing takes longer than [`SILENCE`]: this is no command that may work for hours.
+    pub(super) fn hurry(&self) {
+        self.hurries.store(true, Relaxed);
+    }
+
+    /// Waits for `work`; `None` when it takes too long.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        if self.hurries.load(Relaxed) { timeout(SILENCE, work).await.ok() } else { Some(work.await) }
     }
 
     pub(super) fn commits(&self) -> &Commits {
@@ -76,7 +104,11 @@ impl Postgres {
         E: From<DbError>,
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>>,
     {
-        work(&mut Conn::Postgres(self.get().await?)).await
+        let mut open = Open(Some(Conn::Postgres(self.get().await?)));
+        let Some(conn) = &mut open.0 else { unreachable!("it was put there one line above") };
+        let result = self.in_time(work(conn)).await.ok_or_else(silent)?;
+        open.keep();
+        result
     }
 
     pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
@@ -86,7 +118,11 @@ impl Postgres {
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
     {
         let connection = self.get().await?;
-        let task = tokio::spawn(transaction(connection, work, Arc::clone(&self.commits)));
+        let postgres = self.clone();
+        let task = tokio::spawn(async move {
+            let work = transaction(connection, work, &postgres.commits);
+            postgres.in_time(work).await.unwrap_or_else(|| Err(silent().into()))
+        });
         task.await.unwrap_or_else(|_| Err(DbError::Fault("a transaction panicked".to_owned()).into()))
     }
 }
@@ -99,18 +135,40 @@ fn named(url: &str) -> Result<Config, DbError> {
     if config.get_application_name().is_none() {
         config.application_name("bellwire");
     }
+    // A server that is gone without a word is noticed in time.
+    config.tcp_user_timeout(PATIENCE).keepalives_idle(PATIENCE).keepalives_interval(PATIENCE / 3).keepalives_retries(2);
     Ok(config)
 }
 
-async fn transaction<T, E, F>(connection: Object, work: F, commits: Arc<Commits>) -> Result<T, E>
+/// See [`Db::listen`](super::Db::listen).
+pub(super) async fn listen(url: &str) -> Result<Listener, DbError> {
+    let config = named(url)?;
+    let listening = async {
+        let (client, mut connection) = config.connect(NoTls).await?;
+        let hear = |ears: Ears| async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+                if let AsyncMessage::Notification(notice) = message {
+                    ears.hear(notice.payload());
+                }
+            }
+        };
+        Listener::new(client, hear).await
+    };
+    timeout(PATIENCE, listening).await.unwrap_or_else(|_| Err(silent()))
+}
+
+fn silent() -> DbError {
+    DbError::Unavailable("the server does not answer".to_owned())
+}
+
+async fn transaction<T, E, F>(connection: Object, work: F, commits: &Commits) -> Result<T, E>
 where
     E: From<DbError>,
     F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>>,
 {
-    let mut conn = Conn::Postgres(connection);
-    conn.script("BEGIN").await?;
-    let mut open = Open(Some(conn));
+    let mut open = Open(Some(Conn::Postgres(connection)));
     let Some(conn) = &mut open.0 else { unreachable!("it was put there one line above") };
+    conn.script("BEGIN").await?;
     let result = work(conn).await;
     if result.is_ok() {
         let begun = commits.begin();
@@ -120,14 +178,19 @@ where
     } else {
         conn.script("ROLLBACK").await?;
     }
-    if let Some(Conn::Postgres(connection)) = open.0.take() {
-        drop(connection); // back to the pool
-    }
+    open.keep();
     result
 }
 
-/// A connection with an open transaction. If the work panics it is closed instead of going back to the pool.
+/// A connection at work. If the work panics or is given up it is closed instead of going back to the pool.
 struct Open(Option<Conn>);
+
+impl Open {
+    /// The work is done: back to the pool.
+    fn keep(mut self) {
+        self.0.take();
+    }
+}
 
 impl Drop for Open {
     fn drop(&mut self) {

@@ -1,17 +1,17 @@
 //! The transaction that every change goes through: state, events and deliveries together or not at all.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bellwire_core::{
     catalogue::EventType,
     event::{By, EventActor},
-    id::{CorrelationId, EventId, WorkspaceId},
+    id::{CorrelationId, DeliveryId, EventId, WebhookId, WorkspaceId},
     permission::Permission,
     time::Timestamp,
 };
 use serde::Serialize;
 
-use super::{Actor, group_commit::current};
+use super::{Actor, group_commit::current, nodes};
 use crate::{
     app::{App, Owed, Signal},
     db::{
@@ -34,9 +34,10 @@ pub struct Tx<'c> {
     pub workspace: WorkspaceId,
     /// When: one time for all that happens in it.
     pub now: Timestamp,
-    by: By,
+    by: Arc<By>,
     events: Vec<NewEvent>,
     correlation: Option<CorrelationId>,
+    changed: BTreeSet<WebhookId>,
     unchanged: bool,
 }
 
@@ -56,7 +57,7 @@ impl Tx<'_> {
     pub fn record_by(&mut self, by: By, event_type: EventType, data: &impl Serialize) -> Result<(), Error> {
         self.record(event_type, data)?;
         if let Some(event) = self.events.last_mut() {
-            event.by = by;
+            event.by = Arc::new(by);
         }
         Ok(())
     }
@@ -75,7 +76,7 @@ impl Tx<'_> {
         self.events.push(NewEvent {
             id,
             event_type,
-            by: self.by.clone(),
+            by: Arc::clone(&self.by),
             data: serde_json::value::to_raw_value(data)?,
             occurred_at: self.now,
             correlation: self.correlation,
@@ -87,6 +88,11 @@ impl Tx<'_> {
     /// From here on, all events share one `correlation_id`: one action causes several.
     pub fn correlate(&mut self) {
         self.correlation = Some(self.app.random.id(self.now));
+    }
+
+    /// Says that what engines know of a webhook is old: they forget it after the commit, on every node.
+    pub fn webhook_changed(&mut self, webhook: WebhookId) {
+        self.changed.insert(webhook);
     }
 
     /// Says that there was nothing to change, so that there is no event.
@@ -149,27 +155,29 @@ where
                     app: held,
                     workspace,
                     now,
-                    by,
+                    by: Arc::new(by),
                     events: Vec::new(),
                     correlation: None,
+                    changed: BTreeSet::new(),
                     unchanged: !must_record,
                 };
                 let value = work(&mut tx).await?;
                 if tx.events.is_empty() && !tx.unchanged {
                     return Err(Error::Internal("a change was about to be made without an event".to_owned()));
                 }
-                let Tx { conn, app, events, .. } = tx;
-                let signals =
-                    if events.is_empty() { Vec::new() } else { append(&app, conn, workspace, now, &events).await?.1 };
+                let Tx { conn, app, events, changed, .. } = tx;
+                let mut signals: Vec<Signal> = changed.iter().copied().map(Signal::Changed).collect();
+                if !events.is_empty() {
+                    signals.extend(append(&app, conn, workspace, now, &events).await?.1);
+                    nodes::announce(&app, conn, changed).await?;
+                }
                 Ok::<_, Error>((value, events.len(), signals))
             })
         })
         .await?;
     app.known_keys.forget();
     app.metrics.events.add(events);
-    for signal in signals {
-        app.wake.send(signal);
-    }
+    nodes::wake(app, signals);
     app.changed(workspace, "events");
     Ok(value)
 }
@@ -197,7 +205,7 @@ pub async fn append(
     let row = |delivery: &NewDelivery| {
         let lease = leased && delivery.send;
         DeliveryRow {
-            id: app.random.id(now),
+            id: DeliveryId::of(events[delivery.event].id, app.random.bytes()),
             delivery: *delivery,
             due_at: if lease { leased_until } else { due_at },
             leased_by: lease.then_some(app.node),

@@ -60,11 +60,8 @@ pub async fn create_several(
         })
     })
     .await?;
-    let shown = made.into_iter().map(|(record, secret)| {
-        tell(app, actor.workspace, record.id);
-        Ok((details(app, actor.workspace, record)?, secret))
-    });
-    shown.collect()
+    tell(app, actor.workspace);
+    made.into_iter().map(|(record, secret)| Ok((details(app, actor.workspace, record)?, secret))).collect()
 }
 
 fn few(count: usize) -> Result<(), Error> {
@@ -108,8 +105,10 @@ pub async fn change_several(app: &App, actor: &Actor, ids: Vec<WebhookId>, chang
         })
     })
     .await?;
+    if !changed.is_empty() {
+        tell(app, actor.workspace);
+    }
     for id in &changed {
-        tell(app, actor.workspace, *id);
         if matches!(change, Change::Activate(_)) {
             tell_due(app, actor.workspace, *id);
         }
