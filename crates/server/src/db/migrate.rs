@@ -31,6 +31,7 @@ const MIGRATIONS: &[Migration] = &migrations![
     "0009_replays",
     "0012_master_key",
     "0013_nodes",
+    "0019_deliveries_beside",
 ];
 
 /// The table of the migrations that were run. It belongs to the program that made it, not to the data.
