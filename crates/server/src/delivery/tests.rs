@@ -10,6 +10,7 @@ mod fairness;
 mod faults;
 mod hostile;
 mod limits;
+mod nodes;
 mod receiver;
 mod recovery;
 mod retries;
