@@ -65,6 +65,11 @@ impl Places {
         .flatten()
     }
 
+    /// No place at all, for what only passes through.
+    pub fn none(&self) -> Place {
+        Place { count: 0, free: Arc::clone(&self.0.free), taken: Arc::default() }
+    }
+
     /// How many `workspace` could take now.
     pub fn room(&self, workspace: WorkspaceId) -> usize {
         self.with(workspace, |free, taken| may_take(free.load(Relaxed), taken.load(Relaxed))).unwrap_or(0)

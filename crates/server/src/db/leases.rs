@@ -215,13 +215,6 @@ const RESTORED: Many = Many {
     columns: &[Text, Int, Int, Text],
 };
 
-const COUNTED: Many = Many {
-    sqlite: "UPDATE deliveries SET attempts = $2 WHERE id = $1 AND attempts < $2",
-    postgres: "UPDATE deliveries d SET attempts = t.b FROM UNNEST($1::text[], $2::bigint[]) AS t (a, b) \
-               WHERE d.id = t.a AND d.attempts < t.b",
-    columns: &[Text, Int],
-};
-
 const RELEASED: Many = Many {
     sqlite: "UPDATE deliveries SET due_at = $2, leased_by = NULL WHERE id = $1 AND leased_by = $3 AND state = 'pending'",
     postgres: "UPDATE deliveries d SET due_at = t.b, leased_by = NULL \
@@ -259,14 +252,12 @@ pub struct Settled {
 }
 
 /// Writes what became of deliveries, and gives the leases back. Except for a success, nothing is written for what another
-/// node has taken or somebody has cancelled meanwhile, but that there was an attempt.
+/// node has taken meanwhile.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn settle(conn: &mut Conn, node: NodeId, settled: &[Settled]) -> Result<(), DbError> {
     let (mut delivered, mut undelivered, mut restored) = (Vec::with_capacity(settled.len()), Vec::new(), Vec::new());
-    let failed = settled.iter().filter(|settled| settled.fate != Fate::Delivered);
-    let counted = failed.map(|settled| vec![settled.id.into(), settled.attempts.into()]).collect();
     for Settled { id, fate, tries, attempts, at } in settled {
         let (id, tries, attempts): (Value, Value, Value) = ((*id).into(), (*tries).into(), (*attempts).into());
         match fate {
@@ -285,7 +276,6 @@ pub async fn settle(conn: &mut Conn, node: NodeId, settled: &[Settled]) -> Resul
     conn.many(&DELIVERED, delivered).await?;
     conn.many(&UNDELIVERED, undelivered).await?;
     conn.many(&RESTORED, restored).await?;
-    conn.many(&COUNTED, counted).await?;
     Ok(())
 }
 

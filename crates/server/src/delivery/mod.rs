@@ -207,6 +207,8 @@ impl Engine {
     pub async fn drain(self) {
         let Self { shared, tasks, finish, nodes } = self;
         let app = shared.app.clone();
+        // What is recorded from here on is left to whoever comes next: nobody here would send it.
+        app.wake.close();
         shared.stop.send_replace(true);
         shared.lanes.stop(&shared);
         drop(shared);

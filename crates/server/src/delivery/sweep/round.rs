@@ -163,10 +163,8 @@ async fn load(
                 Some((place, body)) => owed.push(to_owed(claimed, body, until, place)),
                 None => {
                     full.insert(claimed.workspace);
-                    if let Some(nothing) = place(0) {
-                        let later = app.database_clock.now().saturating_add(PAUSE);
-                        shared.release(to_owed(claimed, Bytes::new(), until, nothing), later);
-                    }
+                    let later = app.database_clock.now().saturating_add(PAUSE);
+                    shared.release(to_owed(claimed, Bytes::new(), until, app.wake.places.none()), later);
                 }
             }
         }

@@ -50,22 +50,6 @@ async fn an_answer_of_before_the_webhook_was_turned_on_again_does_not_turn_it_of
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_attempt_that_ends_after_its_delivery_was_cancelled_is_counted() {
-    for world in worlds().await {
-        let receiver = Receiver::start(|_| Reply::GoneWhenTold).await;
-        let webhook = world.webhook(&receiver.url()).await;
-        world.publish(1).await;
-        receiver.wait(1).await;
-        ops::webhooks::delete(&world.app, &world.actor, webhook).await.unwrap();
-        // The lease of a node that stands still has run out, and the delivery was written off.
-        world.execute("UPDATE deliveries SET state = 'cancelled', leased_by = NULL", &[]).await;
-        receiver.go_on.add_permits(1);
-        world.row("SELECT id FROM deliveries WHERE state = 'cancelled' AND attempts = 1").await;
-        world.row("SELECT number FROM attempts WHERE number = 1 AND status = 410").await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failing_for_too_long_turns_it_off_with_its_evidence() {
     let receiver = Receiver::start(|_| Reply::Status(503)).await;
     let settings =

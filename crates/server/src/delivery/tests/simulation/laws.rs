@@ -86,16 +86,18 @@ fn no_duplicates_without_a_cause(story: &Story) -> Result<(), String> {
 }
 
 /// The attempts of a delivery are numbered from 1 without gaps, and there are as many as it says. A delivery is never tried twice
-/// at once by one node; nor by two, as long as the store works.
+/// at once by one node; nor by two, as long as the store works. A store that took longer than a lease may write an attempt when
+/// the delivery has been cancelled meanwhile, with its webhook: the attempt is kept, the delivery stays as it was cancelled.
 fn attempts_are_in_order(story: &Story) -> Result<(), String> {
     let mut numbers: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for row in story.rows("SELECT delivery_id, number FROM attempts ORDER BY delivery_id, number") {
         numbers.entry(row.get("delivery_id").unwrap()).or_default().push(row.get("number").unwrap());
     }
-    for row in story.rows("SELECT id, attempts FROM deliveries") {
+    for row in story.rows("SELECT id, attempts, state FROM deliveries") {
         let (id, attempts): (String, i64) = (row.get("id").unwrap(), row.get("attempts").unwrap());
+        let late = i64::from(story.kind.faults && row.get::<String>("state").unwrap() == "cancelled");
         let made = numbers.remove(&id).unwrap_or_default();
-        if made != (1..=attempts).collect::<Vec<_>>() {
+        if !(attempts..=attempts + late).any(|attempts| made == (1..=attempts).collect::<Vec<_>>()) {
             return Err(format!("{id} says that it had {attempts} attempts, and had {made:?}"));
         }
     }

@@ -127,6 +127,8 @@ pub(super) struct Story {
     /// How likely the store fails, in a thousandth.
     rate: Arc<AtomicU64>,
     activity: Arc<AtomicU64>,
+    /// How much was asked for and is not answered yet.
+    asking: Arc<AtomicU64>,
     book: Arc<Mutex<Book>>,
     ledger: Arc<Mutex<Ledger>>,
     lives: u64,
@@ -149,6 +151,7 @@ impl Story {
             nodes: Vec::new(),
             rate: Arc::default(),
             activity: Arc::default(),
+            asking: Arc::default(),
             book: Arc::default(),
             ledger: Arc::default(),
             lives: 0,
@@ -372,7 +375,8 @@ impl Story {
             }
         }
         let taken = self.nodes[number].app.wake.places.taken();
-        if taken > 0 {
+        // What is being recorded holds places until it is.
+        if taken > 0 && self.asking.load(Relaxed) == 0 {
             return Err(format!("{taken} places are taken after the end"));
         }
         self.all_is_given_back(number)
@@ -414,9 +418,11 @@ impl Story {
     {
         let (app, ledger) = (self.nodes[node].app.clone(), Arc::clone(&self.ledger));
         self.note(format!("node {node}: {what}"));
-        let clock = self.database.clone();
+        let (clock, asking) = (self.database.clone(), Arc::clone(&self.asking));
+        asking.fetch_add(1, Relaxed);
         self.nodes[node].runtime.spawn(async move {
             let result = work(app, actor()).await;
+            asking.fetch_sub(1, Relaxed);
             let at = clock.moment().as_micros() / 1_000;
             let mut line = format!("{at:>10} ms  node {node}: {what}: ");
             let _ = write!(line, "{}", result.map_or_else(|error| error.code().to_owned(), |()| "done".to_owned()));
@@ -602,6 +608,9 @@ impl Story {
             .iter_mut()
             .filter(lost)
             .for_each(|exchange| exchange.ended = Some((exchange.began, None)));
+        if self.nodes.len() == 1 {
+            self.asking.store(0, Relaxed); // whoever asked is gone with it
+        }
         self.nodes[number] = self.birth(number, clock);
         self.settle()
     }
