@@ -1,31 +1,36 @@
 //! PostgreSQL: a pool of connections. A transaction runs on a task of its own and is rolled back unless it says otherwise.
 
-use std::sync::Arc;
+mod connection;
+mod target;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::{
-    Config, NoTls,
-    error::SqlState,
-    types::{ToSql, Type},
-};
+use std::{error::Error, sync::Arc};
 
-use super::{BoxFuture, Conn, Connections, DbError, Row, Value, dialect::Column};
+pub(super) use connection::Connection;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use target::Target;
+use tokio_postgres::error::SqlState;
+
+use super::{BoxFuture, Conn, Connections, DbError};
 use crate::metrics::Commits;
 
-pub(super) const CONNECTIONS: usize = 16;
+/// A default PostgreSQL bears 100 connections, of which three are for its administrators: ten nodes have room, with one each
+/// that listens. More would not make it faster: what waits for a connection shares the next transaction.
+pub(super) const CONNECTIONS: usize = 7;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A handle to the pool.
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool,
+    /// See [`Target::keeps_statements`].
+    keeps_statements: bool,
     commits: Arc<Commits>,
 }
 
 impl Postgres {
     pub(super) async fn open(url: &str) -> Result<Self, DbError> {
-        let config = named(url)?;
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let Target { config, tls, keeps_statements } = Target::parse(url)?;
+        let manager = Manager::from_config(config, tls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
             .runtime(Runtime::Tokio1)
@@ -33,17 +38,17 @@ impl Postgres {
             .create_timeout(Some(PATIENCE))
             .build()
             .map_err(|error| DbError::Fault(error.to_string()))?;
-        let postgres = Self { pool, commits: Arc::default() };
+        let postgres = Self { pool, keeps_statements, commits: Arc::default() };
         drop(postgres.get().await?); // a wrong URL is told at start
         Ok(postgres)
     }
 
     /// How many connections other processes of this program have to the database of `url`.
     pub(super) async fn others(url: &str) -> Result<u64, DbError> {
-        let mut config = named(url)?;
-        let name = config.get_application_name().unwrap_or_default().to_owned();
-        config.application_name("bellwire command").connect_timeout(PATIENCE);
-        let (client, connection) = config.connect(NoTls).await?;
+        let mut target = Target::parse(url)?;
+        let name = target.config.get_application_name().unwrap_or_default().to_owned();
+        target.config.application_name("bellwire command");
+        let (client, connection) = target.connect(PATIENCE).await?;
         let connection = tokio::spawn(connection);
         let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1";
         let count: i64 = client.query_one(sql, &[&name]).await?.try_get(0)?;
@@ -67,8 +72,9 @@ impl Postgres {
         }
     }
 
-    pub(super) async fn get(&self) -> Result<Object, DbError> {
-        self.pool.get().await.map_err(|error| DbError::Unavailable(error.to_string()))
+    pub(super) async fn get(&self) -> Result<Connection, DbError> {
+        let object = self.pool.get().await.map_err(|error| DbError::Unavailable(with_causes(&error)))?;
+        Ok(Connection::new(object, self.keeps_statements))
     }
 
     pub(super) async fn read<T, E, F>(&self, work: F) -> Result<T, E>
@@ -91,25 +97,13 @@ impl Postgres {
     }
 }
 
-/// The settings of a URL, and the name by which the server knows our connections.
-fn named(url: &str) -> Result<Config, DbError> {
-    // The URL may hold a password: errors never repeat it.
-    let mut config: Config =
-        url.parse().map_err(|error| DbError::Fault(format!("the database's URL can't be read: {error}")))?;
-    if config.get_application_name().is_none() {
-        config.application_name("bellwire");
-    }
-    Ok(config)
-}
-
-async fn transaction<T, E, F>(connection: Object, work: F, commits: Arc<Commits>) -> Result<T, E>
+async fn transaction<T, E, F>(mut connection: Connection, work: F, commits: Arc<Commits>) -> Result<T, E>
 where
     E: From<DbError>,
     F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>>,
 {
-    let mut conn = Conn::Postgres(connection);
-    conn.script("BEGIN").await?;
-    let mut open = Open(Some(conn));
+    connection.begin();
+    let mut open = Open(Some(Conn::Postgres(connection)));
     let Some(conn) = &mut open.0 else { unreachable!("it was put there one line above") };
     let result = work(conn).await;
     if result.is_ok() {
@@ -120,9 +114,7 @@ where
     } else {
         conn.script("ROLLBACK").await?;
     }
-    if let Some(Conn::Postgres(connection)) = open.0.take() {
-        drop(connection); // back to the pool
-    }
+    drop(open.0.take()); // back to the pool
     result
 }
 
@@ -132,84 +124,39 @@ struct Open(Option<Conn>);
 impl Drop for Open {
     fn drop(&mut self) {
         if let Some(Conn::Postgres(connection)) = self.0.take() {
-            drop(Object::take(connection));
+            connection.close();
         }
     }
 }
 
-fn references(parameters: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
-    parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
-}
-
-pub(super) async fn query(connection: &Object, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, DbError> {
-    let statement = connection.prepare_cached(sql).await?;
-    let columns: Arc<[String]> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
-    let rows = connection.query(&statement, &references(parameters)).await?;
-    rows.iter().map(|row| to_row(row, &columns)).collect()
-}
-
-fn to_row(row: &tokio_postgres::Row, columns: &Arc<[String]>) -> Result<Row, DbError> {
-    let mut values = Vec::with_capacity(columns.len());
-    for (index, column) in row.columns().iter().enumerate() {
-        values.push(match *column.type_() {
-            Type::INT8 => row.try_get::<_, Option<i64>>(index)?.into(),
-            Type::INT4 => row.try_get::<_, Option<i32>>(index)?.into(),
-            Type::BOOL => row.try_get::<_, Option<bool>>(index)?.into(),
-            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(index)?.into(),
-            _ => row.try_get::<_, Option<String>>(index)?.into(),
-        });
-    }
-    Ok(Row { columns: Arc::clone(columns), values })
-}
-
-pub(super) async fn execute(connection: &Object, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
-    let statement = connection.prepare_cached(sql).await?;
-    Ok(connection.execute(&statement, &references(parameters)).await?)
-}
-
-/// Runs a statement in which each parameter is an array, with a value for each row.
-pub(super) async fn many(
-    connection: &Object,
-    sql: &str,
-    kinds: &[Column],
-    rows: Vec<Vec<Value>>,
-) -> Result<u64, DbError> {
-    let mut columns: Vec<Vec<Value>> = kinds.iter().map(|_| Vec::with_capacity(rows.len())).collect();
-    for row in rows {
-        for (column, value) in columns.iter_mut().zip(row) {
-            column.push(value);
+/// An error and what is behind it: the libraries tell the two apart, and the first alone says little.
+fn with_causes(error: &dyn Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
         }
+        cause = error.source();
     }
-    let arrays: Vec<Box<dyn ToSql + Sync + Send>> =
-        columns.into_iter().zip(kinds).map(|(values, kind)| array(values, *kind)).collect();
-    let parameters: Vec<&(dyn ToSql + Sync)> =
-        arrays.iter().map(|array| array.as_ref() as &(dyn ToSql + Sync)).collect();
-    let prepared = connection.prepare_cached(sql).await?;
-    Ok(connection.execute(&prepared, &parameters).await?)
-}
-
-fn array(values: Vec<Value>, column: Column) -> Box<dyn ToSql + Sync + Send> {
-    match column {
-        Column::Int => Box::new(
-            values.into_iter().map(|v| if let Value::Int(it) = v { Some(it) } else { None }).collect::<Vec<_>>(),
-        ),
-        Column::Text => Box::new(
-            values.into_iter().map(|v| if let Value::Text(it) = v { Some(it) } else { None }).collect::<Vec<_>>(),
-        ),
-        Column::Bytes => Box::new(
-            values.into_iter().map(|v| if let Value::Bytes(it) = v { Some(it) } else { None }).collect::<Vec<_>>(),
-        ),
-    }
+    text
 }
 
 impl From<tokio_postgres::Error> for DbError {
     fn from(error: tokio_postgres::Error) -> Self {
         let text = error
             .as_db_error()
-            .map_or_else(|| error.to_string(), |db| format!("{} ({})", db.message(), db.code().code()));
+            .map_or_else(|| with_causes(&error), |db| format!("{} ({})", db.message(), db.code().code()));
         match error.code() {
             Some(code) if *code == SqlState::UNIQUE_VIOLATION => Self::Conflict(text),
             Some(code) if *code == SqlState::DISK_FULL => Self::Full(text),
+            Some(code) if [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT].contains(code) => {
+                Self::Fault(format!(
+                    "{text}: behind a pooler that changes connections between transactions, the database's URL needs \
+                     prepared_statements=false"
+                ))
+            }
             Some(code)
                 if code.code().starts_with("08")
                     || code.code().starts_with("57P")

@@ -14,4 +14,4 @@ mod hostile;
 mod kill_nine;
 mod matrix;
 mod operate;
-mod postgres_restart;
+mod postgres;

@@ -7,5 +7,6 @@
 #![allow(dead_code, reason = "each test binary includes all of it and uses a part")]
 
 pub(crate) mod client;
+pub(crate) mod cluster;
 pub(crate) mod postgres;
 pub(crate) mod receiver;

@@ -1,0 +1,1 @@
+-- What PostgreSQL needs to stay fast: nothing of it is known here.
