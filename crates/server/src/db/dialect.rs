@@ -46,5 +46,16 @@ impl Twofold {
     }
 }
 
+/// `IN (select)`, where `select` gives a few rows of a large table: ends with a `LIMIT`.
+///
+/// PostgreSQL takes `IN` for a join, and of a limit that is a parameter it believes that a tenth of the table comes: then it reads all of
+/// the table beside it. As an array the few are found first, and each is looked up.
+pub fn one_of(conn: &Conn, select: &str) -> String {
+    match conn {
+        Conn::Sqlite(_) => format!("IN ({select})"),
+        Conn::Postgres(_) => format!("= ANY (ARRAY({select}))"),
+    }
+}
+
 /// Ends a SELECT whose row is about to be written: others who do the same wait. SQLite has one writer anyway.
 pub const FOR_UPDATE: Twofold = Twofold { sqlite: "", postgres: " FOR UPDATE" };

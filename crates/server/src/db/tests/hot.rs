@@ -44,8 +44,14 @@ const LARGE: [&str; 14] = [
 ];
 
 /// Indexes that hold only what is pending or fails: reading all of one is reading what there is to do.
-const SMALL: [&str; 5] =
-    ["deliveries_due", "deliveries_tests", "invites_due", "licenses_by_next_look", "webhooks_failing"];
+const SMALL: [&str; 6] = [
+    "deliveries_due",
+    "deliveries_tests",
+    "invites_due",
+    "licenses_by_next_look",
+    "webhooks_failing",
+    "webhooks_inactive",
+];
 
 /// Enough rows that it matters how they are read. `%` stands for the ids' middle, which makes them valid.
 const ROWS: &str = "
