@@ -21,6 +21,7 @@ use crate::{
     ops::{
         api_keys::{Known, Uses},
         license::usage::Reporting,
+        nodes::Nodes,
         publish::Publishing,
         sign_in::Throttle,
     },
@@ -28,6 +29,20 @@ use crate::{
 
 /// Deliveries that may be in memory at once. What does not fit waits in the database.
 pub const ROOM: usize = 16_384;
+/// What open pages can listen to.
+pub const TOPICS: [&str; 11] = [
+    "webhooks",
+    "deliveries",
+    "events",
+    "users",
+    "invites",
+    "groups",
+    "roles",
+    "ownership",
+    "api_keys",
+    "license",
+    "workspace",
+];
 /// Changes that a slow live page may lag behind before it is told to look at everything again.
 const LIVE: usize = 256;
 
@@ -67,6 +82,8 @@ pub struct Parts {
     pub key_uses: Uses,
     /// API keys that were looked up a moment ago.
     pub known_keys: Known,
+    /// The other processes on the same database.
+    pub nodes: Nodes,
     /// What is counted.
     pub metrics: Metrics,
     /// To the open pages.
@@ -103,6 +120,7 @@ impl App {
             sign_ins: Throttle::default(),
             key_uses: Uses::default(),
             known_keys: Known::default(),
+            nodes: Nodes::default(),
             metrics: Metrics::default(),
             live: broadcast::Sender::new(LIVE),
             stage: watch::Sender::new(Stage::Serving),
@@ -115,19 +133,23 @@ impl App {
         (app, signals)
     }
 
-    /// Sets [`Parts::database_clock`] by the database server, where there is one. A clock that is moved by hand is left alone.
+    /// Sets [`Parts::database_clock`] by the database server, where there is one. A clock that is moved by hand is not set, but
+    /// hears that the server answered.
     ///
     /// # Errors
     /// When the database can't be reached.
     pub async fn measure_database_clock(&self) -> Result<(), DbError> {
-        if matches!(self.clock, Clock::Fake(_)) {
+        if !self.db.is_shared() {
             return Ok(());
         }
         let asked = self.clock.moment();
         let time = self.db.read(|conn| Box::pin(async move { db::clock::now(conn).await })).await?;
-        if let Some(time) = time {
+        if let Some(time) = time
+            && matches!(self.clock, Clock::System)
+        {
             self.database_clock.measured(asked, time);
         }
+        self.database_clock.confirm(asked);
         Ok(())
     }
 
@@ -152,10 +174,16 @@ impl App {
         let _ = self.stage.subscribe().wait_for(|stage| *stage == Stage::Stopping).await;
     }
 
-    /// Tells open pages of `workspace` that what `topic` lists has changed.
+    /// Tells open pages of `workspace` that what `topic` lists has changed, on this node at once and on the others soon.
     pub fn changed(&self, workspace: WorkspaceId, topic: &'static str) {
+        self.show(LiveChange::Of { workspace, topic });
+        self.nodes.tell_pages(workspace, topic);
+    }
+
+    /// Tells the open pages of this node.
+    pub fn show(&self, change: LiveChange) {
         // Nobody may be looking.
-        let _ = self.live.send(LiveChange { workspace, topic });
+        let _ = self.live.send(change);
     }
 }
 
@@ -169,12 +197,17 @@ enum Stage {
 }
 
 /// Something that a page shows has changed.
-#[derive(Clone, Debug)]
-pub struct LiveChange {
-    /// Where.
-    pub workspace: WorkspaceId,
-    /// What: `webhooks`, `deliveries`, `users`, `invites`, `license`, `events`, …
-    pub topic: &'static str,
+#[derive(Clone, Copy, Debug)]
+pub enum LiveChange {
+    /// What this topic lists, in one workspace.
+    Of {
+        /// Where.
+        workspace: WorkspaceId,
+        /// One of [`TOPICS`].
+        topic: &'static str,
+    },
+    /// Anything, anywhere: news were missed.
+    Anything,
 }
 
 /// The way from those who owe deliveries to the engine. The channel is bounded by [`ROOM`]: what is sent over it holds a place.
@@ -194,6 +227,8 @@ pub enum Signal {
     Replay,
     /// This webhook was changed, switched or deleted: forget what is known about it.
     Changed(WebhookId),
+    /// News of other nodes may have been missed: look at everything.
+    Look,
 }
 
 /// A delivery in memory, leased to this node.

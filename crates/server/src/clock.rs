@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, LazyLock, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, Ordering::Relaxed},
+        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -173,16 +173,20 @@ pub struct DatabaseClock {
     clock: Clock,
     /// Microseconds since the epoch at the moment zero.
     start: AtomicI64,
+    /// Microseconds of the moment at which the server was last asked with success; 0: never yet.
+    confirmed: AtomicU64,
 }
 
 impl DatabaseClock {
     /// Half of it is how wrong a measure may be: far less than a lease leaves unused.
     const BELIEVED: Duration = Duration::from_secs(5);
+    /// How long it counts that the server answered: it is asked once a second, and a lease lasts a minute.
+    const CONFIRMED: Duration = Duration::from_secs(10);
 
     /// Shows what `clock` shows, until it is measured.
     pub fn new(clock: &Clock) -> Self {
         let start = clock.now().saturating_sub(clock.moment().0);
-        Self { clock: clock.clone(), start: AtomicI64::new(start.as_micros()) }
+        Self { clock: clock.clone(), start: AtomicI64::new(start.as_micros()), confirmed: AtomicU64::new(0) }
     }
 
     /// The time now.
@@ -204,6 +208,20 @@ impl DatabaseClock {
         }
         let middle = asked.0 + took / 2;
         self.start.store(time.saturating_sub(middle).as_micros(), Relaxed);
+    }
+
+    /// The server has answered somebody who asked at `asked`: then this process could still reach it.
+    pub fn confirm(&self, asked: Moment) {
+        self.confirmed.fetch_max(asked.as_micros().max(1), Relaxed);
+    }
+
+    /// Whether the server answered a short while ago. A process that can't reach it may neither keep its leases nor write down
+    /// what it does, so it had better begin nothing. Where there is no server this is always so.
+    pub fn is_confirmed(&self) -> bool {
+        match self.confirmed.load(Relaxed) {
+            0 => true,
+            at => self.clock.moment().since(Moment(Duration::from_micros(at))) < Self::CONFIRMED,
+        }
     }
 }
 

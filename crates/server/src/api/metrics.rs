@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{extract::State, response::IntoResponse};
 use bellwire_core::time::Timestamp;
 use http::header::CONTENT_TYPE;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
     app::{App, ROOM},
@@ -22,6 +22,8 @@ use crate::{
 
 /// How old an answer of the database may be.
 const FRESH: Duration = Duration::from_secs(10);
+/// How long to wait for an answer: whoever scrapes waits for 10 s mostly.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Deliveries that are counted at the most: some milliseconds in an index.
 const COUNTED: u32 = 100_000;
 
@@ -44,15 +46,16 @@ async fn measure(app: &App, measured: &Measured) -> Option<Backlog> {
         return Some(backlog);
     }
     let asked = app.db.read(|conn| Box::pin(async move { Ok::<_, Error>(backlog::measure(conn, COUNTED).await?) }));
-    match asked.await {
-        Ok(backlog) => {
+    match timeout(PATIENCE, asked).await {
+        Ok(Ok(backlog)) => {
             *measured = Some((now, backlog));
             Some(backlog)
         }
-        Err(error) => {
+        Ok(Err(error)) => {
             error.log();
             None
         }
+        Err(_) => None,
     }
 }
 
@@ -64,6 +67,17 @@ fn write(app: &App, backlog: Option<Backlog>) -> String {
         "bellwire_ready",
         "Whether this process wants requests: 0 when it is about to end.",
         i32::from(app.is_serving()),
+    );
+    text.gauge("bellwire_nodes", "Nodes on this database that have been heard of a moment ago.", app.nodes.alive());
+    text.gauge(
+        "bellwire_nodes_heard",
+        "Whether what other nodes tell is heard: if not, what they change is seen some seconds later.",
+        i32::from(!app.db.is_shared() || app.nodes.hears()),
+    );
+    text.gauge(
+        "bellwire_database_confirmed",
+        "Whether the database answered a moment ago: if not, no attempt begins.",
+        i32::from(app.database_clock.is_confirmed()),
     );
 
     text.counter("bellwire_events_accepted_total", "Events that are on disk.", metrics.events.get());

@@ -2,6 +2,9 @@
 //!
 //! Only the name of what changed is sent; the page then loads itself again, with all the checks of loading. A stream ends
 //! when the process is about to, and when its session does: that is looked at every [`CHECK`]. Who lags behind is told that everything changed.
+//!
+//! Other nodes tell what they change ([`crate::ops::nodes`]). Should that get lost, the workspace's feed has gone on all the same when
+//! it is looked at, and the page is told that everything changed.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -16,29 +19,14 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::{reply::Answer, request::Visitor};
 use crate::{
-    app::{App, LiveChange},
+    app::{App, LiveChange, TOPICS},
     clock::Moment,
-    ops::sign_in,
+    ops::{events, sign_in},
     routes::{Routes, get},
 };
 
 /// How often an open stream asks whether its session is still good.
 const CHECK: Duration = Duration::from_secs(15);
-/// What pages can listen to.
-const TOPICS: [&str; 11] = [
-    "webhooks",
-    "deliveries",
-    "events",
-    "users",
-    "invites",
-    "groups",
-    "roles",
-    "ownership",
-    "api_keys",
-    "license",
-    "workspace",
-];
-
 pub(super) fn routes() -> Routes<App> {
     Routes::new().route("/live", get(live))
 }
@@ -48,12 +36,19 @@ async fn live(visitor: Visitor) -> Answer {
     let actor = session.and_then(|session| session.workspace);
     // 204 tells the browser not to come back; a redirect to the sign-in page would be read as a broken stream.
     let (Some(actor), Some(token)) = (actor, visitor.token) else { return Ok(StatusCode::NO_CONTENT.into_response()) };
+    // As of now, before the page looks again because the stream has begun.
+    let sequence = match visitor.app.db.is_shared() {
+        true => Some(events::newest(&visitor.app, actor.workspace).await?),
+        false => None,
+    };
     Ok(respond(Listener {
         changes: visitor.app.live.subscribe(),
         check_at: visitor.app.clock.moment().plus(CHECK),
         workspace: actor.workspace,
         app: visitor.app,
         token,
+        sequence,
+        told: false,
         waiting: Vec::new(),
     }))
 }
@@ -69,6 +64,10 @@ struct Listener {
     workspace: WorkspaceId,
     token: String,
     check_at: Moment,
+    /// Where there may be other nodes: the number of the newest event when it was last looked at, and whether there was news of
+    /// events since.
+    sequence: Option<i64>,
+    told: bool,
     /// Topics that are still to be sent.
     waiting: Vec<&'static str>,
 }
@@ -91,9 +90,12 @@ impl Listener {
             tokio::select! {
                 () = app.stopped() => return None,
                 change = self.changes.recv() => match change {
-                    Ok(change) if change.workspace == self.workspace => self.waiting.push(change.topic),
-                    Ok(_) => {}
-                    Err(RecvError::Lagged(_)) => self.waiting.extend(TOPICS),
+                    Ok(LiveChange::Of { workspace, topic }) if workspace == self.workspace => {
+                        self.told |= topic == "events";
+                        self.waiting.push(topic);
+                    }
+                    Ok(LiveChange::Of { .. }) => {}
+                    Ok(LiveChange::Anything) | Err(RecvError::Lagged(_)) => self.waiting.extend(TOPICS),
                     Err(RecvError::Closed) => return None,
                 },
                 () = clock.sleep_until(self.check_at) => {
@@ -102,8 +104,20 @@ impl Listener {
                     if session.workspace.is_none_or(|actor| actor.workspace != self.workspace) {
                         return None;
                     }
+                    self.catch_up().await?;
                 }
             }
         }
+    }
+
+    /// Looks whether another node has changed something of which no news came. `None`: the database can't say.
+    async fn catch_up(&mut self) -> Option<()> {
+        let Some(before) = self.sequence else { return Some(()) };
+        let sequence = events::newest(&self.app, self.workspace).await.ok()?;
+        if !std::mem::take(&mut self.told) && before != sequence {
+            self.waiting.extend(TOPICS);
+        }
+        self.sequence = Some(sequence);
+        Some(())
     }
 }

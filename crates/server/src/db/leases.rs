@@ -5,7 +5,8 @@
 //! not stored: a claim passes over the deliveries of inactive webhooks and those made until `cancel_before`, except tests
 //! and what somebody resends.
 //!
-//! Claims repeat their conditions on the updated row, so that two nodes of PostgreSQL never both get a delivery.
+//! Claims pass over the rows that another node is writing, and repeat their conditions on the updated row: two nodes of PostgreSQL
+//! never wait for each other, and never both get a delivery.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -23,7 +24,7 @@ use super::{
     Conn, DbError, Row, Value,
     dialect::{
         Column::{Int, Text},
-        Many,
+        Many, PICKED,
     },
 };
 
@@ -77,13 +78,16 @@ pub async fn claim(
     let mut claim = Claim { webhook, ids: HashSet::new(), next: None };
     let Some(row) = conn.query_opt(sql, &[webhook.into()]).await? else { return Ok(claim) };
     let cancel_before: Timestamp = row.get("cancel_before")?;
-    let sql = "UPDATE deliveries SET due_at = $1, leased_by = $2 WHERE id IN (\
-                 SELECT id FROM deliveries WHERE webhook_id = $3 AND state = 'pending' AND due_at <= $4 \
-                 AND (created_at > $5 OR reason <> 'automatic') ORDER BY due_at, id LIMIT $6) \
-               AND state = 'pending' AND due_at <= $4 RETURNING id";
+    let [begin, end] = PICKED.map(|part| part.of(conn));
+    let sql = format!(
+        "UPDATE deliveries SET due_at = $1, leased_by = $2 WHERE id {begin}\
+           SELECT d.id FROM deliveries d WHERE d.webhook_id = $3 AND d.state = 'pending' AND d.due_at <= $4 \
+           AND (d.created_at > $5 OR d.reason <> 'automatic') ORDER BY d.due_at, d.id LIMIT $6{end} \
+         AND state = 'pending' AND due_at <= $4 RETURNING id"
+    );
     let parameters =
         [until.into(), node.into(), webhook.into(), now.into(), cancel_before.into(), i64::from(room).into()];
-    for row in conn.query(sql, &parameters).await? {
+    for row in conn.query(&sql, &parameters).await? {
         claim.ids.insert(row.get("id")?);
     }
     let sql =
@@ -104,13 +108,16 @@ pub async fn claim_tests(
     until: Timestamp,
     room: u32,
 ) -> Result<Vec<Claim>, DbError> {
-    let sql = "UPDATE deliveries SET due_at = $1, leased_by = $2 WHERE id IN (\
-                 SELECT d.id FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id \
-                 WHERE d.state = 'pending' AND d.reason = 'test' AND d.due_at <= $3 AND w.deleted_at IS NULL \
-                 ORDER BY d.due_at LIMIT $4) \
-               AND state = 'pending' AND due_at <= $3 RETURNING id, webhook_id";
+    let [begin, end] = PICKED.map(|part| part.of(conn));
+    let sql = format!(
+        "UPDATE deliveries SET due_at = $1, leased_by = $2 WHERE id {begin}\
+           SELECT d.id FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id \
+           WHERE d.state = 'pending' AND d.reason = 'test' AND d.due_at <= $3 AND w.deleted_at IS NULL \
+           ORDER BY d.due_at LIMIT $4{end} \
+         AND state = 'pending' AND due_at <= $3 RETURNING id, webhook_id"
+    );
     let mut claims: BTreeMap<WebhookId, HashSet<DeliveryId>> = BTreeMap::new();
-    for row in conn.query(sql, &[until.into(), node.into(), now.into(), i64::from(room).into()]).await? {
+    for row in conn.query(&sql, &[until.into(), node.into(), now.into(), i64::from(room).into()]).await? {
         claims.entry(row.get("webhook_id")?).or_default().insert(row.get("id")?);
     }
     Ok(claims.into_iter().map(|(webhook, ids)| Claim { webhook, ids, next: None }).collect())

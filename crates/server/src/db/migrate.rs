@@ -30,7 +30,8 @@ const MIGRATIONS: &[Migration] = &migrations![
     "0008_engine",
     "0009_replays",
     "0012_master_key",
-    "0016_tuning"
+    "0013_nodes",
+    "0016_tuning",
 ];
 
 /// The table of the migrations that were run. It belongs to the program that made it, not to the data.

@@ -38,6 +38,8 @@ pub mod license_usage;
 pub mod licenses;
 pub mod master_key;
 mod migrate;
+pub mod nodes;
+pub mod notices;
 pub mod ownership_offers;
 pub mod page;
 mod postgres;
@@ -126,16 +128,20 @@ impl DbError {
 }
 
 impl Db {
-    /// Connections that one process opens to PostgreSQL at the most: its pool, and one that listens.
+    /// Connections that one process opens to PostgreSQL at the most, the one that listens among them.
     pub const MAX_CONNECTIONS: usize = postgres::CONNECTIONS + 1;
 
-    /// Opens the database that `url` names (`sqlite:PATH` or `postgres://…`) and brings its tables up to date.
+    /// Opens the database that `url` names (`sqlite:PATH` or `postgres://…`) for a server, and brings its tables up to date. From
+    /// then on a PostgreSQL that is silent for 20 s while it owes an answer counts as not available.
     ///
     /// # Errors
     /// With a sentence for the operator when it can't be opened.
     pub async fn open(url: &str) -> Result<Self, DbError> {
         let db = Self::connect(url).await?;
         db.migrate().await?;
+        if let Self::Postgres(postgres) = &db {
+            postgres.hurry();
+        }
         Ok(db)
     }
 
@@ -184,6 +190,15 @@ impl Db {
     /// When it can't be reached.
     pub async fn others(url: &str) -> Result<u64, DbError> {
         if url.starts_with("sqlite:") { Ok(0) } else { postgres::Postgres::others(url).await }
+    }
+
+    /// Listens to what other processes on the database of `url` tell; `None` on SQLite, where there are none. What is told from
+    /// now on is heard, until the connection ends.
+    ///
+    /// # Errors
+    /// When it can't be reached.
+    pub async fn listen(url: &str) -> Result<Option<notices::Listener>, DbError> {
+        if url.starts_with("sqlite:") { Ok(None) } else { postgres::listen(url).await.map(Some) }
     }
 
     /// Brings the tables up to date. Returns the names of the migrations that were run.

@@ -3,20 +3,36 @@
 mod connection;
 mod target;
 
-use std::{error::Error, sync::Arc};
+use std::{
+    error::Error,
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 pub(super) use connection::Connection;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use target::Target;
-use tokio_postgres::error::SqlState;
+use tokio::time::timeout;
+use tokio_postgres::{AsyncMessage, error::SqlState};
 
-use super::{BoxFuture, Conn, Connections, DbError};
+use super::{
+    BoxFuture, Conn, Connections, DbError,
+    notices::{Ears, Listener},
+};
 use crate::metrics::Commits;
 
 /// A default PostgreSQL bears 100 connections, of which three are for its administrators: ten nodes have room, with one each
 /// that listens. More would not make it faster: what waits for a connection shares the next transaction.
 pub(super) const CONNECTIONS: usize = 7;
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long to wait for a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may be silent while it owes an answer to what a node asks: then the connection is given up. What was
+/// asked may have been done all the same.
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// A handle to the pool.
 #[derive(Clone)]
@@ -25,6 +41,8 @@ pub struct Postgres {
     /// See [`Target::keeps_statements`].
     keeps_statements: bool,
     commits: Arc<Commits>,
+    /// Whether a server that is silent for [`SILENCE`] is given up.
+    hurries: Arc<AtomicBool>,
 }
 
 impl Postgres {
@@ -38,23 +56,33 @@ impl Postgres {
             .create_timeout(Some(PATIENCE))
             .build()
             .map_err(|error| DbError::Fault(error.to_string()))?;
-        let postgres = Self { pool, keeps_statements, commits: Arc::default() };
+        let postgres = Self { pool, keeps_statements, commits: Arc::default(), hurries: Arc::default() };
         drop(postgres.get().await?); // a wrong URL is told at start
         Ok(postgres)
     }
 
     /// How many connections other processes of this program have to the database of `url`.
     pub(super) async fn others(url: &str) -> Result<u64, DbError> {
-        let mut target = Target::parse(url)?;
-        let name = target.config.get_application_name().unwrap_or_default().to_owned();
-        target.config.application_name("bellwire command");
-        let (client, connection) = target.connect(PATIENCE).await?;
+        let Target { mut config, tls, .. } = Target::parse(url)?;
+        let name = config.get_application_name().unwrap_or_default().to_owned();
+        config.application_name("bellwire command").connect_timeout(PATIENCE);
+        let (client, connection) = config.connect(tls).await?;
         let connection = tokio::spawn(connection);
         let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1";
         let count: i64 = client.query_one(sql, &[&name]).await?.try_get(0)?;
         drop(client);
         let _ = connection.await; // it has nothing more to say
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// From now on nothing takes longer than [`SILENCE`]: this is no command that may work for hours.
+    pub(super) fn hurry(&self) {
+        self.hurries.store(true, Relaxed);
+    }
+
+    /// Waits for `work`; `None` when it takes too long.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        if self.hurries.load(Relaxed) { timeout(SILENCE, work).await.ok() } else { Some(work.await) }
     }
 
     pub(super) fn commits(&self) -> &Commits {
@@ -82,7 +110,11 @@ impl Postgres {
         E: From<DbError>,
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>>,
     {
-        work(&mut Conn::Postgres(self.get().await?)).await
+        let mut open = Open(Some(Conn::Postgres(self.get().await?)));
+        let Some(conn) = &mut open.0 else { unreachable!("it was put there one line above") };
+        let result = self.in_time(work(conn)).await.ok_or_else(silent)?;
+        open.keep();
+        result
     }
 
     pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
@@ -92,12 +124,37 @@ impl Postgres {
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
     {
         let connection = self.get().await?;
-        let task = tokio::spawn(transaction(connection, work, Arc::clone(&self.commits)));
+        let postgres = self.clone();
+        let task = tokio::spawn(async move {
+            let work = transaction(connection, work, &postgres.commits);
+            postgres.in_time(work).await.unwrap_or_else(|| Err(silent().into()))
+        });
         task.await.unwrap_or_else(|_| Err(DbError::Fault("a transaction panicked".to_owned()).into()))
     }
 }
 
-async fn transaction<T, E, F>(mut connection: Connection, work: F, commits: Arc<Commits>) -> Result<T, E>
+/// See [`Db::listen`](super::Db::listen).
+pub(super) async fn listen(url: &str) -> Result<Listener, DbError> {
+    let target = Target::parse(url)?;
+    let listening = async {
+        let (client, mut connection) = target.config.connect(target.tls).await?;
+        let hear = |ears: Ears| async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+                if let AsyncMessage::Notification(notice) = message {
+                    ears.hear(notice.payload());
+                }
+            }
+        };
+        Listener::new(client, hear).await
+    };
+    timeout(PATIENCE, listening).await.unwrap_or_else(|_| Err(silent()))
+}
+
+fn silent() -> DbError {
+    DbError::Unavailable("the server does not answer".to_owned())
+}
+
+async fn transaction<T, E, F>(mut connection: Connection, work: F, commits: &Commits) -> Result<T, E>
 where
     E: From<DbError>,
     F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>>,
@@ -114,12 +171,19 @@ where
     } else {
         conn.script("ROLLBACK").await?;
     }
-    drop(open.0.take()); // back to the pool
+    open.keep();
     result
 }
 
-/// A connection with an open transaction. If the work panics it is closed instead of going back to the pool.
+/// A connection at work. If the work panics or is given up it is closed instead of going back to the pool.
 struct Open(Option<Conn>);
+
+impl Open {
+    /// The work is done: back to the pool.
+    fn keep(mut self) {
+        self.0.take();
+    }
+}
 
 impl Drop for Open {
     fn drop(&mut self) {

@@ -76,6 +76,15 @@ pub async fn rename(conn: &mut Conn, id: WorkspaceId, name: &str) -> Result<(), 
     Ok(())
 }
 
+/// The number of its newest event; 0 when there is none.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn sequence(conn: &mut Conn, id: WorkspaceId) -> Result<i64, DbError> {
+    let row = conn.query_opt("SELECT sequence FROM workspaces WHERE id = $1", &[id.into()]).await?;
+    row.map_or(Ok(0), |row| row.get("sequence"))
+}
+
 /// Makes the transactions that call this for the same workspace wait for each other, so that rules about several rows (the
 /// last owner) see what the others did. SQLite has one writer anyway; PostgreSQL locks the row that it writes.
 ///

@@ -282,9 +282,18 @@ fn last_error(attempted: &Attempted) -> LastError {
 
 /// What follows from a commit.
 fn after(app: &App, written: &[Finished], changed: &BTreeSet<WebhookId>, news: &mut News) {
-    let now = app.clock.moment();
+    let (now, due) = (app.clock.moment(), app.database_clock.now());
+    let mut given_back = BTreeSet::new();
     for finished in written {
-        let Finished::Attempt(attempted) = finished else { continue };
+        let attempted = match finished {
+            Finished::Attempt(attempted) => attempted,
+            Finished::Release(owed, at) => {
+                if *at <= due {
+                    given_back.insert(owed.webhook);
+                }
+                continue;
+            }
+        };
         let Attempted { owed, lane, outcome, .. } = &**attempted;
         news.deliveries.insert(owed.workspace);
         if changed.contains(&owed.webhook) {
@@ -296,6 +305,7 @@ fn after(app: &App, written: &[Finished], changed: &BTreeSet<WebhookId>, news: &
             lane.healthy(now);
         }
     }
+    app.nodes.tell_due(&given_back);
 }
 
 /// Counts what was written.

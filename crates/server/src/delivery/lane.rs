@@ -13,6 +13,7 @@
 //! - A delivery in memory holds a place; when places are scarce, a lane keeps only what it can send in a few seconds, and gives
 //!   the leases of the rest back to the database.
 //! - Nothing is sent whose lease could end during the exchange: it is dropped, and the sweep finds it again.
+//! - Nothing is sent while the database can't be reached: the leases can't be known to be ours for long.
 //! - Nothing is sent to an inactive or deleted webhook but tests; leases are given back.
 
 use std::{
@@ -67,6 +68,8 @@ const LEASE_MARGIN: Duration = Duration::from_secs(20);
 const IDLE: Duration = Duration::from_secs(30);
 /// How long a webhook that answered counts as healthy without asking the database.
 const HEALTHY: Duration = Duration::from_secs(30);
+/// How long other nodes' changes of a webhook may be overlooked.
+const KNOWN: Duration = Duration::from_secs(5);
 /// How long to wait when this machine has no more sockets.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -103,6 +106,8 @@ struct State {
     /// After many of them: no attempt before.
     rests_until: Timestamp,
     target: Known,
+    /// When it was read.
+    known_at: Moment,
     /// Counts changes of the webhook, so that a read that began before one is not believed.
     changes: u64,
     loading: bool,
@@ -164,6 +169,7 @@ impl Lane {
             strikes: 0,
             rests_until: due,
             target: Known::Nothing,
+            known_at: now,
             changes: 0,
             loading: false,
             backlog: false,
@@ -192,10 +198,12 @@ impl Lane {
 
     /// Puts workers to work.
     fn advance(self: &Arc<Self>, shared: &Arc<Shared>, state: &mut State) {
-        if state.queue.is_empty() {
+        if state.queue.is_empty() || !shared.app.database_clock.is_confirmed() {
             return;
         }
-        if matches!(state.target, Known::Nothing) {
+        // Other nodes may have changed it, and what they said of that got lost.
+        let is_old = shared.app.db.is_shared() && shared.app.clock.moment().since(state.known_at) >= KNOWN;
+        if matches!(state.target, Known::Nothing) || state.running == 0 && is_old {
             self.load(shared, state);
             return;
         }
@@ -280,7 +288,7 @@ impl Lane {
         let (shared, lane) = (Arc::clone(shared), Arc::clone(self));
         tokio::spawn(async move {
             loop {
-                let changes = lane.state().changes;
+                let (changes, now) = (lane.state().changes, shared.app.clock.moment());
                 let webhook = lane.webhook;
                 let reading = shared.app.db.read(move |conn| Box::pin(db::webhooks::target(conn, webhook)));
                 // Whatever happens, the lane has to know that nobody is reading any more.
@@ -292,7 +300,7 @@ impl Lane {
                 let mut state = lane.state();
                 match known {
                     Ok(_) if state.changes != changes => continue,
-                    Ok(target) => lane.know(&shared, &mut state, target),
+                    Ok(target) => lane.know(&shared, &mut state, target, now),
                     Err(error) => error.log(), // the next tick tries again
                 }
                 state.loading = false;
@@ -305,8 +313,9 @@ impl Lane {
     }
 
     /// Keeps what was read, and gives back what is not to be sent: the workers may all be waiting for answers.
-    fn know(&self, shared: &Shared, state: &mut State, target: Option<Arc<Target>>) {
+    fn know(&self, shared: &Shared, state: &mut State, target: Option<Arc<Target>>, at: Moment) {
         let now = shared.app.database_clock.now();
+        state.known_at = at;
         for owed in std::mem::take(&mut state.queue) {
             if target.as_ref().is_some_and(|target| target.wants(&owed)) {
                 state.queue.push_back(owed);
@@ -328,7 +337,7 @@ impl Lane {
         state.note(ended, now);
         self.rest(shared, &mut state, now);
         loop {
-            if state.running > state.width {
+            if state.running > state.width || !shared.app.database_clock.is_confirmed() {
                 break;
             }
             let Some(owed) = state.queue.pop_front() else { break };
@@ -510,8 +519,9 @@ impl Worker {
                 shared.agenda.note(self.lane.webhook, owed.leased_until);
                 return (None, open);
             }
-            // It may have been switched off, changed or deleted meanwhile.
-            let Some(current) = self.lane.target_for(&owed) else {
+            // It may have been switched off, changed or deleted meanwhile; or the database may be gone.
+            let current = self.lane.target_for(&owed).filter(|_| due_clock.is_confirmed());
+            let Some(current) = current else {
                 self.lane.put_back(owed);
                 return (None, open);
             };
@@ -606,6 +616,16 @@ impl Lanes {
         if let Some(lane) = self.registry().lanes.get(&webhook) {
             lane.changed(shared);
         }
+    }
+
+    /// All webhooks may have been changed.
+    pub(super) fn all_changed(&self, shared: &Arc<Shared>) {
+        self.registry().lanes.values().for_each(|lane| lane.changed(shared));
+    }
+
+    /// Puts workers to work, in all lanes.
+    pub(super) fn advance(&self, shared: &Arc<Shared>) {
+        self.registry().lanes.values().for_each(|lane| lane.advance(shared, &mut lane.state()));
     }
 
     /// See [`Lane::tick`]. Lanes that are not needed any more are forgotten.

@@ -6,6 +6,7 @@
 //! * [`sweep`] claims what is due in the database: retries, resends, what did not fit in memory, what a dead node left. It looks
 //!   when the *agenda* says so ([`agenda`]) and walks through an index every few seconds, for hints may be lost.
 //! * [`replay`] makes due, step by step, what somebody replays.
+//! * [`nodes`] says that this node lives, and knows whether the database can be reached: if it can't, no attempt begins.
 //! * [`tick`] does what is due by the clock: turns off webhooks that fail for too long, ends invites, prunes.
 //!
 //! What always holds:
@@ -18,6 +19,7 @@ mod agenda;
 mod dial;
 mod finish;
 mod lane;
+mod nodes;
 mod replay;
 mod resolve;
 mod send;
@@ -47,7 +49,10 @@ use self::{
     send::{Answer, Connection},
     target::Target,
 };
-use crate::app::{App, Owed, Signal};
+use crate::{
+    app::{App, Owed, Signal},
+    ops,
+};
 
 /// Idle connections that are kept, of all webhooks together.
 const IDLE_CONNECTIONS: usize = 1_024;
@@ -78,6 +83,8 @@ pub struct Engine {
     shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
     finish: JoinHandle<()>,
+    /// Goes on until all is written: others are to hear of what is given back.
+    nodes: JoinHandle<()>,
 }
 
 /// What takes requests to receivers.
@@ -122,6 +129,8 @@ struct Shared {
     finish: mpsc::UnboundedSender<Finished>,
     /// A replay was begun.
     replay: Notify,
+    /// There may be more to send than is known.
+    look: Notify,
     stop: watch::Sender<bool>,
 }
 
@@ -145,6 +154,7 @@ fn start_with(app: &App, mut signals: mpsc::UnboundedReceiver<Signal>, transport
         idle: Arc::new(Semaphore::new(IDLE_CONNECTIONS)),
         finish,
         replay: Notify::new(),
+        look: Notify::new(),
         stop: watch::Sender::new(false),
     });
     let [dispatching, sweeping, ticking, replaying] = [(); 4].map(|()| Arc::clone(&shared));
@@ -155,9 +165,10 @@ fn start_with(app: &App, mut signals: mpsc::UnboundedReceiver<Signal>, transport
         tokio::spawn(async move { while panicked(&replaying.app, replay::run(&replaying)).await {} }),
     ];
     // It ends when nobody can hand it anything any more, so it must not hold `shared`.
-    let app = app.clone();
+    let (app, living, lanes) = (app.clone(), app.clone(), Arc::downgrade(&shared));
     let finish = tokio::spawn(async move { while panicked(&app, finish::run(&app, &agenda, &mut finished)).await {} });
-    Engine { shared, tasks, finish }
+    let nodes = tokio::spawn(async move { while panicked(&living, nodes::run(&living, &lanes)).await {} });
+    Engine { shared, tasks, finish, nodes }
 }
 
 /// Runs a task of the engine to its end. `true`: it has panicked, and is to be run again. What it had in hand is found again
@@ -174,7 +185,8 @@ async fn panicked(app: &App, task: impl Future<Output = ()>) -> bool {
 impl Engine {
     /// Takes nothing new, waits up to 30 s for what is under way to end and be written, and gives all other leases back.
     pub async fn drain(self) {
-        let Self { shared, tasks, finish } = self;
+        let Self { shared, tasks, finish, nodes } = self;
+        let app = shared.app.clone();
         shared.stop.send_replace(true);
         shared.lanes.stop(&shared);
         drop(shared);
@@ -183,6 +195,10 @@ impl Engine {
                 let _ = task.await;
             }
             let _ = finish.await;
+            nodes.abort();
+            if let Err(error) = ops::nodes::leave(&app).await {
+                tracing::debug!(%error, "the other nodes can't be told; they will see");
+            }
         });
         if ended.await.is_err() {
             tracing::warn!("some deliveries were still under way; they are sent again when their leases end");
@@ -227,6 +243,10 @@ async fn dispatch(shared: &Arc<Shared>, signals: &mut mpsc::UnboundedReceiver<Si
             }
             Signal::Replay => shared.replay.notify_one(),
             Signal::Changed(webhook) => shared.lanes.changed(shared, webhook),
+            Signal::Look => {
+                shared.lanes.all_changed(shared);
+                shared.look.notify_one();
+            }
         }
     }
     signals.close();

@@ -45,7 +45,7 @@ pub(super) async fn run(shared: &Arc<Shared>) {
     loop {
         let now = clock.moment();
         if now >= next_tick {
-            // Other nodes don't say when they change a webhook: look from time to time.
+            // What other nodes say of webhooks that they change may get lost: look from time to time.
             let reload = shared.app.db.is_shared() && ticks.is_multiple_of(5);
             shared.lanes.tick(shared, now, reload);
             ticks += 1;
@@ -83,6 +83,7 @@ pub(super) async fn run(shared: &Arc<Shared>) {
             biased;
             () = shared.stopped() => return,
             () = shared.agenda.earlier(), if !failed => {}
+            () = shared.look.notified() => next_walk = clock.moment(),
             () = clock.sleep_until(at) => {}
         }
     }

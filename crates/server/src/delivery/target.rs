@@ -75,7 +75,11 @@ impl Target {
         Ok(Self {
             url: url.clone(),
             path,
-            pace: stored.rate_limit.filter(|rate| *rate > 0).map(|rate| Duration::from_secs(1) / rate),
+            // All nodes together keep the limit, each its share.
+            pace: stored.rate_limit.filter(|rate| *rate > 0).map(|rate| {
+                let nodes = u32::try_from(app.nodes.alive()).unwrap_or(u32::MAX);
+                Duration::from_secs(1).saturating_mul(nodes) / rate
+            }),
             headers,
             secret: opened.secret,
             old_secret: opened.old_secret,

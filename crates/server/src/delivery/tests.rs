@@ -3,6 +3,7 @@
 //! Nothing sleeps: tests wait for conditions, and a guard ends those that wait in vain.
 
 mod addresses;
+mod claims;
 mod clocks;
 mod engines;
 mod faults;

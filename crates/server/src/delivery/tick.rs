@@ -1,5 +1,4 @@
-//! What is due by the clock, once a second: the database's clock is looked at, webhooks that fail for too long are turned off, invites end, licenses are renewed
-//! or expire, what was skipped is written down, and what is old is deleted.
+//! What is due by the clock, once a second: webhooks that fail for too long are turned off, invites end, licenses are renewed or expire, what was skipped is written down, and what is old is deleted.
 //!
 //! Each step is a small transaction of its own and can be cut off or done twice without harm. Nothing here is asked for by
 //! anybody; it looks at the data, so that it does the same after a restart.
@@ -14,7 +13,7 @@ use bellwire_core::{
 
 use super::Shared;
 use crate::{
-    app::{App, Signal},
+    app::App,
     clock::Moment,
     db::{
         self, DbError,
@@ -99,10 +98,9 @@ impl Watch {
     /// Between two times of saying so.
     const EVERY: Duration = Duration::from_secs(30);
 
-    /// Looks at the database's clock and, now and then, says that an engine is at work. Only then turns off what has failed for
-    /// too long: a time in which nobody was at work must not count.
+    /// Says, now and then, that an engine is at work. Only then turns off what has failed for too long: a time in which nobody
+    /// was at work must not count.
     async fn go_on(&mut self, app: &App) -> Result<(), Error> {
-        app.measure_database_clock().await?;
         let moment = app.clock.moment();
         if self.said.is_none_or(|said| moment.since(said) >= Self::EVERY) {
             let now = app.database_clock.now();
@@ -170,7 +168,6 @@ async fn turn_off(
     });
     if turned_off.await? {
         app.metrics.turned_off.add(1);
-        app.wake.send(Signal::Changed(webhook));
         app.changed(workspace, "webhooks");
         tracing::info!(%webhook, "turned off");
     }

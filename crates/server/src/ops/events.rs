@@ -2,7 +2,7 @@
 
 use bellwire_core::{
     event::Origin,
-    id::{self, EventId},
+    id::{self, EventId, WorkspaceId},
     permission::Permission,
 };
 use serde::Serialize;
@@ -50,6 +50,14 @@ pub async fn list(
         .db
         .read(move |conn| Box::pin(async move { db::event_views::list(conn, workspace, &wanted, &request).await }))
         .await?)
+}
+
+/// The number of the workspace's newest event.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newest(app: &App, workspace: WorkspaceId) -> Result<i64, Error> {
+    Ok(app.db.read(move |conn| Box::pin(async move { db::workspaces::sequence(conn, workspace).await })).await?)
 }
 
 /// One event with its deliveries.

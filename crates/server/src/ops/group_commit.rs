@@ -21,7 +21,7 @@ use bellwire_core::{
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
-use super::Actor;
+use super::{Actor, nodes};
 use crate::{
     app::{App, Signal},
     crypt::TokenHash,
@@ -169,9 +169,7 @@ async fn work<S: Shared>(app: App) {
             Ok(Written { answers, events, signals, changed }) => {
                 app.metrics.events.add(events);
                 app.metrics.request_groups.note(replies.len());
-                for signal in signals {
-                    app.wake.send(signal);
-                }
+                nodes::wake(&app, signals);
                 for (reply, answer) in replies.into_iter().zip(answers) {
                     // Whoever asked may have gone away.
                     let _ = reply.send(answer);

@@ -5,13 +5,13 @@ use std::{collections::BTreeSet, time::Duration};
 use bellwire_core::{
     catalogue::EventType,
     event::{By, EventActor},
-    id::{CorrelationId, EventId, WorkspaceId},
+    id::{CorrelationId, EventId, WebhookId, WorkspaceId},
     permission::Permission,
     time::Timestamp,
 };
 use serde::Serialize;
 
-use super::{Actor, group_commit::current};
+use super::{Actor, group_commit::current, nodes};
 use crate::{
     app::{App, Owed, Signal},
     db::{
@@ -37,6 +37,7 @@ pub struct Tx<'c> {
     by: By,
     events: Vec<NewEvent>,
     correlation: Option<CorrelationId>,
+    changed: BTreeSet<WebhookId>,
     unchanged: bool,
 }
 
@@ -87,6 +88,11 @@ impl Tx<'_> {
     /// From here on, all events share one `correlation_id`: one action causes several.
     pub fn correlate(&mut self) {
         self.correlation = Some(self.app.random.id(self.now));
+    }
+
+    /// Says that what engines know of a webhook is old: they forget it after the commit, on every node.
+    pub fn webhook_changed(&mut self, webhook: WebhookId) {
+        self.changed.insert(webhook);
     }
 
     /// Says that there was nothing to change, so that there is no event.
@@ -152,24 +158,26 @@ where
                     by,
                     events: Vec::new(),
                     correlation: None,
+                    changed: BTreeSet::new(),
                     unchanged: !must_record,
                 };
                 let value = work(&mut tx).await?;
                 if tx.events.is_empty() && !tx.unchanged {
                     return Err(Error::Internal("a change was about to be made without an event".to_owned()));
                 }
-                let Tx { conn, app, events, .. } = tx;
-                let signals =
-                    if events.is_empty() { Vec::new() } else { append(&app, conn, workspace, now, &events).await?.1 };
+                let Tx { conn, app, events, changed, .. } = tx;
+                let mut signals: Vec<Signal> = changed.iter().copied().map(Signal::Changed).collect();
+                if !events.is_empty() {
+                    signals.extend(append(&app, conn, workspace, now, &events).await?.1);
+                    nodes::announce(&app, conn, changed).await?;
+                }
                 Ok::<_, Error>((value, events.len(), signals))
             })
         })
         .await?;
     app.known_keys.forget();
     app.metrics.events.add(events);
-    for signal in signals {
-        app.wake.send(signal);
-    }
+    nodes::wake(app, signals);
     app.changed(workspace, "events");
     Ok(value)
 }

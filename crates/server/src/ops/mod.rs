@@ -16,6 +16,7 @@ pub mod invites;
 pub mod journal;
 pub mod license;
 pub mod master_key;
+pub mod nodes;
 pub mod operator;
 pub mod overview;
 pub mod ownership;

@@ -4,7 +4,7 @@
 //! that a blocked or removed user is out with the next click; a person who is active nowhere has no session at all.
 //!
 //! Guessing is slowed down: ten failures in 15 minutes for one e-mail address, or from one network, and everything more is
-//! refused until they are over. An address without an account costs as much time as one with a wrong password and gets the
+//! refused until they are over. Each of several nodes counts its own, and bears its share of the ten. An address without an account costs as much time as one with a wrong password and gets the
 //! same answer.
 
 use std::{
@@ -204,7 +204,7 @@ pub(super) async fn right_password(
     client_ip: Option<IpAddr>,
 ) -> Result<Option<Person>, Error> {
     let email = Email::parse(email).ok();
-    let tries = app.sign_ins.attempt(email.as_ref(), client_ip, app.clock.now())?;
+    let tries = app.sign_ins.attempt(email.as_ref(), client_ip, app.nodes.share(FAILURES), app.clock.now())?;
     match compare(app, email, password).await {
         Ok(person) => {
             if person.is_some() {
@@ -262,18 +262,18 @@ struct Failures {
 pub struct Try(Vec<Source>);
 
 impl Throttle {
-    /// Counts a try before its outcome is known, so that many at once are no way around.
+    /// Counts a try before its outcome is known, so that many at once are no way around. `most` failures are borne.
     ///
     /// # Errors
     /// [`Error::TooMany`] with the seconds to wait.
-    pub fn attempt(&self, email: Option<&Email>, ip: Option<IpAddr>, now: Timestamp) -> Result<Try, Error> {
+    pub fn attempt(&self, email: Option<&Email>, ip: Option<IpAddr>, most: u32, now: Timestamp) -> Result<Try, Error> {
         let email = email.map(|email| Source::Email(email.as_str().to_owned()));
         let sources: Vec<Source> = email.into_iter().chain(ip.map(|ip| Source::Network(network(ip)))).collect();
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for source in &sources {
             let Some(failures) = table.get(source) else { continue };
             let over_at = failures.since.saturating_add(WINDOW);
-            if now < over_at && failures.count >= FAILURES {
+            if now < over_at && failures.count >= most {
                 return Err(Error::TooMany(
                     over_at.since(now).as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX),
                 ));

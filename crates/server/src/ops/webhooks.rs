@@ -227,7 +227,7 @@ pub async fn create(app: &App, actor: &Actor, new: NewWebhook) -> Result<(Webhoo
         })
     })
     .await?;
-    tell(app, actor.workspace, record.id);
+    tell(app, actor.workspace);
     Ok((details(app, actor.workspace, record)?, secret.reveal()))
 }
 
@@ -303,11 +303,12 @@ pub async fn update(app: &App, actor: &Actor, id: WebhookId, patch: WebhookPatch
                 data["previous"] = Value::Object(previous);
             }
             tx.record(EventType::WEBHOOK_UPDATED, &data)?;
+            tx.webhook_changed(id);
             Ok(record)
         })
     })
     .await?;
-    tell(app, actor.workspace, id);
+    tell(app, actor.workspace);
     details(app, actor.workspace, record)
 }
 
@@ -338,7 +339,7 @@ pub async fn delete(app: &App, actor: &Actor, id: WebhookId) -> Result<(), Error
         })
     })
     .await?;
-    tell(app, actor.workspace, id);
+    tell(app, actor.workspace);
     Ok(())
 }
 
@@ -346,6 +347,7 @@ pub async fn delete(app: &App, actor: &Actor, id: WebhookId) -> Result<(), Error
 async fn remove(tx: &mut ops::Tx<'_>, gone: &Webhook) -> Result<(), Error> {
     db::replays::cancel(tx.conn, gone.id, tx.now).await?;
     db::webhooks::delete(tx.conn, gone.id, tx.now).await?;
+    tx.webhook_changed(gone.id);
     tx.record(EventType::WEBHOOK_DELETED, &json!({"object": gone}))
 }
 
@@ -420,9 +422,8 @@ pub async fn header_values(app: &App, actor: &Actor, id: WebhookId) -> Result<Ve
     Ok(headers.into_pairs())
 }
 
-/// After a commit: the engine forgets what it knew of the webhook, and open pages look again.
-fn tell(app: &App, workspace: WorkspaceId, id: WebhookId) {
-    app.wake.send(Signal::Changed(id));
+/// After a commit: open pages look again.
+fn tell(app: &App, workspace: WorkspaceId) {
     app.changed(workspace, "webhooks");
 }
 

@@ -41,16 +41,35 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn start() -> Self {
+        Self::on(None).await
+    }
+
+    /// On an empty PostgreSQL database, or on a file.
+    pub(crate) async fn on(postgres_url: Option<&str>) -> Self {
+        let clock = Clock::fake(Timestamp::parse("2026-11-23T09:00:00Z").unwrap());
+        Self::serve(postgres_url, clock, None).await
+    }
+
+    /// Another node on the same PostgreSQL database.
+    pub(crate) async fn beside(&self) -> Self {
+        let owner = (self.ann.clone(), self.api_key.clone());
+        Self::serve(Some(&self.app.config.database_url), self.app.clock.clone(), Some(owner)).await
+    }
+
+    /// With the owner that there is, or a new one.
+    async fn serve(postgres_url: Option<&str>, clock: Clock, owner: Option<(Actor, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let file = format!("sqlite:{}", folder.path().join("bellwire.db").display());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let config = Config {
             listen: address,
-            database_url: format!("sqlite:{}", folder.path().join("bellwire.db").display()),
+            database_url: postgres_url.map_or(file, str::to_owned),
             public_url: None,
             master_key_file: folder.path().join("bellwire.key"),
             allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
             extra_ca_file: None,
+            database_listen_url: None,
             retry_schedule: "0s,5s,5m,30m".parse().unwrap(),
             deactivate_after: DEACTIVATE_AFTER,
             retention: Duration::from_hours(30 * 24),
@@ -59,10 +78,12 @@ impl Site {
             log_format: LogFormat::Text,
         };
         let db = Db::open(&config.database_url).await.unwrap();
-        let clock = Clock::fake(Timestamp::parse("2026-11-23T09:00:00Z").unwrap());
         let (app, signals) = App::new(config, db, clock, Randomness::from_system(), MasterKey::from_bytes([7; 32]));
         let engine = delivery::start(&app, signals).unwrap();
-        let (ann, api_key) = furnish(&app).await;
+        let (ann, api_key) = match owner {
+            Some(owner) => owner,
+            None => furnish(&app).await,
+        };
         let router = bellwire::api::router(&app).merge(bellwire::console::router(app.clone()));
         let router = router.into_make_service_with_connect_info::<SocketAddr>();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });

@@ -13,5 +13,6 @@ mod ground;
 mod hostile;
 mod kill_nine;
 mod matrix;
+mod nodes;
 mod operate;
 mod postgres;

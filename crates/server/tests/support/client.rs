@@ -21,7 +21,13 @@ pub(crate) struct Client {
 impl Client {
     /// One exchange on a connection of its own. An error means that no complete answer came.
     pub(crate) async fn request(&self, method: &str, path: &str, body: &Value) -> Result<(StatusCode, Value), String> {
-        let (status, bytes) = self.exchange(method, path, body).await?;
+        let (status, bytes) = self.exchange(method, path, None, body).await?;
+        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+    }
+
+    /// Publishes an event with an idempotency key. An error means that no complete answer came.
+    pub(crate) async fn publish(&self, event: &Value, key: &str) -> Result<(StatusCode, Value), String> {
+        let (status, bytes) = self.exchange("POST", "/api/v1/events", Some(key), event).await?;
         Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
     }
 
@@ -30,12 +36,18 @@ impl Client {
     /// # Panics
     /// When it does not come.
     pub(crate) async fn text(&self, path: &str) -> String {
-        let (status, bytes) = self.exchange("GET", path, &Value::Null).await.unwrap();
+        let (status, bytes) = self.exchange("GET", path, None, &Value::Null).await.unwrap();
         assert_eq!(status, 200, "{path}");
         String::from_utf8(bytes.to_vec()).unwrap()
     }
 
-    async fn exchange(&self, method: &str, path: &str, body: &Value) -> Result<(StatusCode, Bytes), String> {
+    async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        idempotency_key: Option<&str>,
+        body: &Value,
+    ) -> Result<(StatusCode, Bytes), String> {
         let say = |what: &'static str| move |error: &dyn std::fmt::Display| format!("{what}: {error}");
         let stream = TcpStream::connect(self.address).await.map_err(|error| say("connect")(&error))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
@@ -43,14 +55,16 @@ impl Client {
             .map_err(|error| say("handshake")(&error))?;
         let connection = tokio::spawn(connection);
         let bytes = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", self.address.to_string())
             .header("authorization", format!("Bearer {}", self.key))
-            .header("content-type", "application/json")
-            .body(Full::new(bytes))
-            .map_err(|error| say("request")(&error))?;
+            .header("content-type", "application/json");
+        if let Some(key) = idempotency_key {
+            request = request.header("idempotency-key", key);
+        }
+        let request = request.body(Full::new(bytes)).map_err(|error| say("request")(&error))?;
         let answer = sender.send_request(request).await.map_err(|error| say("send")(&error))?;
         let status = answer.status();
         let bytes = answer.into_body().collect().await.map_err(|error| say("answer")(&error))?.to_bytes();

@@ -7,6 +7,8 @@
 #![allow(dead_code, reason = "each test binary includes all of it and uses a part")]
 
 pub(crate) mod client;
-pub(crate) mod cluster;
+pub(crate) mod ledger;
+pub(crate) mod machine;
 pub(crate) mod postgres;
+pub(crate) mod proxy;
 pub(crate) mod receiver;

@@ -8,9 +8,10 @@ use super::{Finding, fine, thought, wrong};
 use crate::{
     config::Config,
     db::{
-        Db, DbError,
+        self, Db, DbError,
         backlog::{self, Survey},
         inspect::{self, Engine},
+        nodes::{Node, SILENCE},
     },
     ops::{journal::LEASE, master_key},
 };
@@ -78,6 +79,10 @@ async fn try_look(
         })
         .await?;
     findings.push(clock(now, theirs, newest));
+    if db.is_shared() {
+        let known = db.read(|conn| Box::pin(db::nodes::list(conn))).await?;
+        findings.push(nodes(&known, theirs.unwrap_or(now)));
+    }
     let survey = db.read(move |conn| Box::pin(backlog::survey(conn, now))).await?;
     findings.extend(waiting(&survey, now, is_served));
     Ok(findings)
@@ -137,6 +142,23 @@ fn postgres(engine: &Engine) -> Vec<Finding> {
         fine("connections", says)
     });
     findings
+}
+
+fn nodes(known: &[Node], now: Timestamp) -> Finding {
+    let about = "nodes";
+    let alive: Vec<&Node> = known.iter().filter(|node| now.since(node.seen_at) < SILENCE).collect();
+    let Some(first) = alive.first() else { return thought(about, "none is at work: start one") };
+    let list: Vec<String> = alive.iter().map(|node| format!("{} ({})", node.place, node.version)).collect();
+    let says = format!("{} at work: {}", alive.len(), list.join(", "));
+    let lost: Vec<&str> =
+        known.iter().filter(|node| now.since(node.seen_at) >= SILENCE).map(|node| node.place.as_str()).collect();
+    if alive.iter().any(|node| node.version != first.version) {
+        thought(about, format!("{says}: bring all to one version"))
+    } else if lost.is_empty() {
+        fine(about, says)
+    } else {
+        thought(about, format!("{says}; not heard of any more, without a farewell: {}", lost.join(", ")))
+    }
 }
 
 fn clock(now: Timestamp, theirs: Option<Timestamp>, newest_event: Option<Timestamp>) -> Finding {
@@ -213,6 +235,27 @@ mod tests {
             (None, Some(at(30)), Verdict::Wrong),
         ] {
             assert_eq!(clock(at(0), theirs, newest).verdict, verdict, "{theirs:?} {newest:?}");
+        }
+    }
+
+    #[test]
+    fn nodes_that_differ_or_died_are_found() {
+        let id = bellwire_core::id::NodeId::new(at(0), [1; 10]);
+        let node = |version: &str, seen: i64| Node {
+            id,
+            place: "a 127.0.0.1:80".to_owned(),
+            version: version.to_owned(),
+            started_at: at(-100),
+            seen_at: at(seen),
+        };
+        for (known, verdict) in [
+            (vec![], Verdict::Thought),
+            (vec![node("1", -60)], Verdict::Thought),
+            (vec![node("1", 0), node("1", -5)], Verdict::Fine),
+            (vec![node("1", 0), node("2", 0)], Verdict::Thought),
+            (vec![node("1", 0), node("1", -60)], Verdict::Thought),
+        ] {
+            assert_eq!(nodes(&known, at(0)).verdict, verdict, "{known:?}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Conn, DbError, dialect::Twofold, migrate};
+use super::super::{Conn, DbError, dialect::Twofold, migrate, nodes};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +64,15 @@ const REFERENCES: Twofold = Twofold {
                WHERE k.contype = 'f' AND k.connamespace = current_schema()::regnamespace AND NOT c.relispartition",
 };
 
-/// All tables but that of the migrations; each stands behind those that it refers to.
+/// Tables that belong to the program and its processes, not to the data.
+const NO_DATA: [&str; 2] = [migrate::TABLE, nodes::TABLE];
+
+/// All tables with data; each stands behind those that it refers to.
 pub(super) async fn tables(conn: &mut Conn) -> Result<Vec<Table>, DbError> {
     let mut found: BTreeMap<String, Vec<(String, Kind, i64)>> = BTreeMap::new();
     for row in conn.query(COLUMNS.of(conn), &[]).await? {
         let (table, name): (String, String) = (row.get("table_name")?, row.get("name")?);
-        if table == migrate::TABLE {
+        if NO_DATA.contains(&table.as_str()) {
             continue;
         }
         let declared: String = row.get("type")?;

@@ -4,7 +4,7 @@
 //! `psql` works here. Two things are better: without a file, `verify-ca` and `verify-full` trust the authorities that browsers
 //! trust (libpq needs `sslrootcert=system` for that); and `allow`, which encrypts only what refuses to talk plainly, is refused.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
@@ -15,13 +15,10 @@ use rustls::{
     crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
-use tokio_postgres::{Client, Config, Connection, Socket, config::SslMode, tls::MakeTlsConnect};
+use tokio_postgres::{Config, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{super::DbError, with_causes};
-
-/// A connection as [`Target::connect`] makes it, which somebody has to drive.
-pub(super) type Driver = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
+use super::{super::DbError, PATIENCE, with_causes};
 
 /// A server, who we are there, and whom we take it for.
 #[derive(Clone)]
@@ -55,6 +52,9 @@ impl Target {
         if config.get_application_name().is_none() {
             config.application_name("bellwire");
         }
+        // A server that is gone without a word is noticed in time.
+        config.tcp_user_timeout(PATIENCE).keepalives_idle(PATIENCE).keepalives_interval(PATIENCE / 3);
+        config.keepalives_retries(2);
         let (mode, trust) = match (mode.as_deref().unwrap_or("prefer"), &roots) {
             ("disable", _) => (SslMode::Disable, Trust::Anybody),
             ("prefer", None) => (SslMode::Prefer, Trust::Anybody),
@@ -81,12 +81,6 @@ impl Target {
             }
         };
         Ok(Self { config, tls: MakeRustlsConnect::new(tls), keeps_statements })
-    }
-
-    /// Opens one connection outside the pool, within `patience`.
-    pub(super) async fn connect(&self, patience: Duration) -> Result<(Client, Driver), DbError> {
-        let late = |_| DbError::Unavailable(format!("it did not answer within {} s", patience.as_secs()));
-        Ok(tokio::time::timeout(patience, self.config.connect(self.tls.clone())).await.map_err(late)??)
     }
 }
 

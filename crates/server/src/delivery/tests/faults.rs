@@ -132,9 +132,9 @@ async fn survive(settings: Settings, half: usize) {
     assert!(played > 50, "{played}");
 }
 
-/// What happens before a fault is armed: at the start of the engine, and of a story.
+/// What happens before a fault is armed: at the start of the engine, and of a story; or now and then, by the real clock.
 fn rare(place: &Place) -> bool {
-    ["issue_missing", "end_leases", "webhooks::create"].iter().any(|work| place.work.contains(work))
+    ["issue_missing", "end_leases", "webhooks::create", "nodes::say"].iter().any(|work| place.work.contains(work))
 }
 
 fn faults_at(point: Point) -> Vec<Fault> {

@@ -5,7 +5,7 @@
 //! here decides nothing; it says whom to check.
 //!
 //! What always holds: every change that goes through [`crate::ops::journal`] makes this node forget all keys before it is answered;
-//! changes by other nodes are seen after five seconds at the latest; a look-up that began before a change is not kept; and
+//! changes by other nodes are seen when they tell of them ([`crate::ops::nodes`]), and after five seconds at the latest; a look-up that began before a change is not kept; and
 //! what is kept is the hash of a secret, never the secret.
 
 use std::{

@@ -64,14 +64,14 @@ fn ten_failures_of_a_network_close_it_whatever_the_addresses() {
     let ip = |last: u16| Some(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 3, 4, 5, last)));
     for n in 0..10 {
         let email = Email::parse(&format!("user{n}@example.com")).unwrap();
-        throttle.attempt(Some(&email), ip(n), START).unwrap();
+        throttle.attempt(Some(&email), ip(n), FAILURES, START).unwrap();
     }
     let email = Email::parse("ann@example.com").unwrap();
-    assert!(matches!(throttle.attempt(Some(&email), ip(99), START), Err(Error::TooMany(900))));
+    assert!(matches!(throttle.attempt(Some(&email), ip(99), FAILURES, START), Err(Error::TooMany(900))));
     let elsewhere = Some(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, 3, 0, 0, 0, 1)));
-    let tries = throttle.attempt(Some(&email), elsewhere, START).unwrap();
+    let tries = throttle.attempt(Some(&email), elsewhere, FAILURES, START).unwrap();
     throttle.succeeded(&tries);
-    assert!(throttle.attempt(None, ip(99), START).is_err(), "a success elsewhere opens nothing");
+    assert!(throttle.attempt(None, ip(99), FAILURES, START).is_err(), "a success elsewhere opens nothing");
     assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), "192.0.2.1".parse::<IpAddr>().unwrap());
 }
 
@@ -80,15 +80,15 @@ fn the_throttle_is_bounded_and_counts_what_is_under_way() {
     let throttle = Throttle::default();
     let email = Email::parse("ann@example.com").unwrap();
     let later = START.saturating_add(Duration::from_secs(1));
-    let under_way: Vec<Try> = (0..10).map(|_| throttle.attempt(Some(&email), None, later).unwrap()).collect();
-    assert!(throttle.attempt(Some(&email), None, later).is_err());
+    let under_way: Vec<Try> = (0..10).map(|_| throttle.attempt(Some(&email), None, FAILURES, later).unwrap()).collect();
+    assert!(throttle.attempt(Some(&email), None, FAILURES, later).is_err());
     throttle.forget(&under_way[0]);
-    assert!(throttle.attempt(Some(&email), None, later).is_ok(), "one came to nothing for another reason");
+    assert!(throttle.attempt(Some(&email), None, FAILURES, later).is_ok(), "one came to nothing for another reason");
     for n in 0..20_000_u32 {
-        throttle.attempt(None, Some(IpAddr::V4(n.into())), START).unwrap();
+        throttle.attempt(None, Some(IpAddr::V4(n.into())), FAILURES, START).unwrap();
     }
     assert_eq!(throttle.0.lock().unwrap().len(), REMEMBERED);
-    assert!(throttle.attempt(Some(&email), None, later).is_err(), "the newest failures are remembered");
+    assert!(throttle.attempt(Some(&email), None, FAILURES, later).is_err(), "the newest failures are remembered");
 }
 
 #[tokio::test]

@@ -227,10 +227,11 @@ pub async fn rotate_secret(app: &App, actor: &Actor, id: WebhookId, overlap_seco
             let overlap_until = (!overlap.is_zero()).then_some(until);
             let data = json!({"object": record.webhook, "overlap_until": overlap_until});
             tx.record(EventType::WEBHOOK_SECRET_ROTATED, &data)?;
+            tx.webhook_changed(id);
             Ok(record)
         })
     })
     .await?;
-    tell(app, actor.workspace, id);
+    tell(app, actor.workspace);
     view(app, actor.workspace, &record)
 }

@@ -64,8 +64,10 @@ pub async fn change_several(app: &App, actor: &Actor, ids: Vec<WebhookId>, chang
         })
     })
     .await?;
+    if !changed.is_empty() {
+        tell(app, actor.workspace);
+    }
     for id in &changed {
-        tell(app, actor.workspace, *id);
         if matches!(change, Change::Activate(_)) {
             tell_due(app, actor.workspace, *id);
         }

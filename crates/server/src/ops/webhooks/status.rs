@@ -44,7 +44,7 @@ pub async fn activate(app: &App, actor: &Actor, id: WebhookId, missed: Missed) -
     })
     .await?;
     if changed {
-        tell(app, actor.workspace, id);
+        tell(app, actor.workspace);
         tell_due(app, actor.workspace, id);
     }
     details(app, actor.workspace, record)
@@ -66,6 +66,7 @@ pub(super) async fn turn_on(tx: &mut Tx<'_>, id: WebhookId, missed: Missed) -> R
     let webhook = find(tx, id).await?.webhook;
     let data = serde_json::json!({"object": webhook, "missed": missed});
     tx.record(EventType::WEBHOOK_ACTIVATED, &data)?;
+    tx.webhook_changed(id);
     Ok(true)
 }
 
@@ -96,7 +97,7 @@ pub async fn deactivate(app: &App, actor: &Actor, id: WebhookId, reason: Reason)
     })
     .await?;
     if changed {
-        tell(app, actor.workspace, id);
+        tell(app, actor.workspace);
     }
     details(app, actor.workspace, record)
 }
@@ -104,7 +105,7 @@ pub async fn deactivate(app: &App, actor: &Actor, id: WebhookId, reason: Reason)
 /// Turns a webhook off inside a transaction: status, reason, history and the event `webhook.deactivated`, which every
 /// webhook that wants it gets but this one. Does nothing, and returns `false`, when it is inactive already or deleted.
 ///
-/// After the commit the caller sends [`Signal::Changed`](crate::app::Signal::Changed) and the live change `webhooks`.
+/// After the commit the caller tells open pages that `webhooks` changed.
 ///
 /// # Errors
 /// When the database fails.
@@ -131,11 +132,13 @@ pub async fn turn_off(
     webhook.status_reason = Some(reason.clone());
     let data = serde_json::json!({"object": webhook, "reason": reason});
     tx.record_for(EventType::WEBHOOK_DEACTIVATED, &data, Audience::SubscribersExcept(id))?;
+    tx.webhook_changed(id);
     Ok(true)
 }
 
 /// The first entry of a webhook's history.
 pub(super) async fn created(tx: &mut Tx<'_>, id: WebhookId) -> Result<(), Error> {
+    tx.webhook_changed(id);
     insert_change(tx, id, Status::Active, manual(tx, "Created.".to_owned())).await
 }
 

@@ -5,6 +5,7 @@ mod events;
 mod groups;
 mod keyboard;
 mod license;
+mod nodes;
 mod people;
 mod print;
 mod roles;
@@ -42,7 +43,11 @@ struct Journey {
 
 /// Runs a journey, and takes everything down afterwards however it ended.
 async fn journey(kind: Kind, walk: impl AsyncFnOnce(&Journey)) {
-    let site = Site::start().await;
+    journey_at(Site::start().await, kind, walk).await;
+}
+
+/// As [`journey`], at a site of its own.
+async fn journey_at(site: Site, kind: Kind, walk: impl AsyncFnOnce(&Journey)) {
     let browser = Page::of(&site, kind).await;
     let receiver = Receiver::start().await;
     receiver.answer_with(|_| Answer::status(200).body("thank you"));

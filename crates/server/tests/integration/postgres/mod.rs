@@ -23,5 +23,6 @@ fn settings(database_url: &str, folder: &Path) -> Config {
         log_format: LogFormat::Text,
         drain_delay: Duration::ZERO,
         extra_ca_file: None,
+        database_listen_url: None,
     }
 }

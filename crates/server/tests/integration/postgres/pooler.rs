@@ -1,14 +1,11 @@
 //! Behind a real pgbouncer in transaction mode, which gives each transaction whichever of its few connections is free.
 
-use std::{
-    path::Path,
-    process::{Child, Stdio},
-    time::Duration,
-};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use bellwire::{
     cli::serve,
     clock::{Clock, Randomness},
+    config::Config,
     db::{Db, DbError},
     ops::setup,
     password::Password,
@@ -16,12 +13,13 @@ use bellwire::{
 use bellwire_core::text::{Email, Name};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::process::Child;
 
 use super::settings;
 use crate::support::{
     client::Client,
-    cluster::{as_nobody, end, free_port, give, open_folder},
-    postgres::{FreshDatabase, fresh_database},
+    machine::until,
+    postgres::{FreshDatabase, free_port, fresh_database, give, unprivileged, unprivileged_folder},
     receiver::Receiver,
 };
 
@@ -29,14 +27,14 @@ const PUBLISHES: usize = 200;
 
 /// A pgbouncer with two connections to a database.
 struct Pooler {
-    process: Option<Child>,
+    _process: Child,
     _folder: TempDir,
     url: String,
 }
 
 impl Pooler {
     async fn start(database: &FreshDatabase) -> Self {
-        let folder = open_folder();
+        let folder = unprivileged_folder();
         let server = url::Url::parse(database.url()).unwrap();
         let (host, port, name) =
             (server.host_str().unwrap(), server.port().unwrap(), server.path().trim_start_matches('/'));
@@ -48,23 +46,18 @@ impl Pooler {
         );
         let file = folder.path().join("pgbouncer.ini");
         give(&file, &settings);
-        let mut command = as_nobody(folder.path(), Path::new("/usr/sbin/pgbouncer"));
-        let process = command.arg("-q").arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let process = Some(process.expect("pgbouncer is installed (scripts/test does it)"));
+        let mut command = unprivileged(Path::new("/usr/sbin/pgbouncer"), folder.path());
+        let process =
+            command.arg("-q").arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn();
+        let process = process.expect("pgbouncer is installed (scripts/test does it)");
         for _ in 0..600 {
             if tokio::net::TcpStream::connect(("127.0.0.1", listen)).await.is_ok() {
                 let url = format!("postgres://{user}@127.0.0.1:{listen}/{name}");
-                return Self { process, _folder: folder, url };
+                return Self { _process: process, _folder: folder, url };
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("pgbouncer did not start");
-    }
-}
-
-impl Drop for Pooler {
-    fn drop(&mut self) {
-        self.process.take().into_iter().for_each(|process| end(process, "-TERM"));
     }
 }
 
@@ -74,7 +67,8 @@ async fn a_pooler_in_transaction_mode_will_do() {
     let Some(database) = fresh_database().await else { return };
     let pooler = Pooler::start(&database).await;
     let folder = tempfile::tempdir().unwrap();
-    let config = settings(&format!("{}?prepared_statements=false", pooler.url), folder.path());
+    let pooled = format!("{}?prepared_statements=false", pooler.url);
+    let config = Config { database_listen_url: Some(database.url().to_owned()), ..settings(&pooled, folder.path()) };
     let server = serve::start(config, Clock::System, Randomness::from_system()).await.unwrap();
     let (email, name) = (Email::parse("ann@example.com").unwrap(), Name::parse("Ann").unwrap());
     let password = Password::parse("a long enough password").unwrap();
@@ -106,6 +100,8 @@ async fn a_pooler_in_transaction_mode_will_do() {
     let path = format!("/api/v1/webhooks/{}/deliveries", webhook["id"].as_str().unwrap());
     let (status, answer) = client.request("GET", &path, &serde_json::Value::Null).await.unwrap();
     assert_eq!((status.as_u16(), answer["data"].as_array().unwrap().len()), (200, 50), "{answer}");
+    // It hears itself, as it would hear others: through the other URL.
+    until("a notice", async || client.text("/metrics").await.contains("bellwire_nodes_heard 1")).await;
     server.stop().await;
 }
 

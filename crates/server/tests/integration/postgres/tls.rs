@@ -3,7 +3,7 @@
 use bellwire::db::{Db, DbError};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-use crate::support::cluster::Cluster;
+use crate::support::postgres::Server;
 
 /// An authority of our own: its certificate, and one that it signed for `localhost`, with the key.
 fn certificates() -> (String, String, String) {
@@ -29,7 +29,7 @@ async fn encrypted(url: &str) -> Result<bool, String> {
 async fn each_sslmode_trusts_as_far_as_it_says() {
     let (authority, certificate, key) = certificates();
     let files = [("server.crt", certificate.as_str()), ("server.key", key.as_str())];
-    let Some(server) = Cluster::start(&["ssl=on"], &files).await else { return };
+    let Some(server) = Server::start_with(&["ssl=on"], &files).await else { return };
     let folder = tempfile::tempdir().unwrap();
     let ours = folder.path().join("ours.pem");
     std::fs::write(&ours, authority).unwrap();
@@ -49,7 +49,7 @@ async fn each_sslmode_trusts_as_far_as_it_says() {
         ("localhost", "?sslmode=verify-full".to_owned(), Err("UnknownIssuer")),
         ("localhost", "?sslmode=verify-full&sslrootcert=system".to_owned(), Err("UnknownIssuer")),
     ] {
-        match (encrypted(&server.url(host, &parameters)).await, expected) {
+        match (encrypted(&format!("{}{parameters}", server.url_of(host))).await, expected) {
             (Ok(is), Ok(expected)) => assert_eq!(is, expected, "{host} {parameters}"),
             (Err(error), Err(expected)) => assert!(error.contains(expected), "{host} {parameters}: {error}"),
             (got, _) => panic!("{host} {parameters}: {got:?}"),
@@ -59,10 +59,10 @@ async fn each_sslmode_trusts_as_far_as_it_says() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_does_not_encrypt_is_refused_when_encryption_is_required() {
-    let Some(server) = Cluster::start(&[], &[]).await else { return };
-    assert_eq!(encrypted(&server.url("127.0.0.1", "")).await, Ok(false));
+    let Some(server) = Server::start().await else { return };
+    assert_eq!(encrypted(&server.url()).await, Ok(false));
     for mode in ["require", "verify-ca", "verify-full"] {
-        let error = encrypted(&server.url("127.0.0.1", &format!("?sslmode={mode}"))).await.unwrap_err();
+        let error = encrypted(&format!("{}?sslmode={mode}", server.url())).await.unwrap_err();
         assert!(error.contains("server does not support TLS"), "{mode}: {error}");
     }
 }
