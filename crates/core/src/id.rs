@@ -3,7 +3,7 @@
 //! An `Id<Webhook>` can't be mistaken for an `Id<User>`, neither by the compiler nor by a person who reads a log.
 //! New ids are made from a time and random bytes that the caller brings.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use type_safe_id::{StaticType, TypeSafeId};
@@ -91,6 +91,27 @@ impl<K: Kind> Id<K> {
     }
 }
 
+impl DeliveryId {
+    /// A new identifier for a delivery of an event. It begins as the event's does (its time and twelve random bits) and ends at
+    /// random, so that the deliveries of an event stand beside each other wherever they are sorted.
+    pub fn of(event: EventId, entropy: IdEntropy) -> Self {
+        let [.., a, b, c, d, e, f, g, h] = entropy;
+        Self::beginning_as(event, [a, b, c, d, e, f, g, h])
+    }
+
+    /// The range in which the deliveries of an event are; others may be there too.
+    pub fn all_of(event: EventId) -> RangeInclusive<Self> {
+        Self::beginning_as(event, [0; 8])..=Self::beginning_as(event, [0xff; 8])
+    }
+
+    fn beginning_as(event: EventId, end: [u8; 8]) -> Self {
+        let mut bytes = *event.uuid().as_bytes();
+        bytes[8..].copy_from_slice(&end);
+        bytes[8] = bytes[8] & 0x3f | 0x80; // the variant of RFC 9562
+        Self(TypeSafeId::from_uuid(Uuid::from_bytes(bytes)))
+    }
+}
+
 impl<K: Kind> fmt::Display for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -168,6 +189,22 @@ mod tests {
         assert!(early < late && early.to_string() < late.to_string());
         assert_eq!(early.to_string().parse::<WebhookId>().unwrap(), early);
         assert_eq!(early.to_string().len(), "wh_".len() + 26);
+    }
+
+    #[test]
+    fn deliveries_stand_beside_each_other() {
+        let event = EventId::new(Timestamp::from_micros(1_000_000), [0x5a; 10]);
+        let range = DeliveryId::all_of(event);
+        for entropy in [[0; 10], [0x77; 10], [0xff; 10]] {
+            let delivery = DeliveryId::of(event, entropy);
+            assert!(range.contains(&delivery));
+            assert_eq!((delivery.uuid().get_version_num(), delivery.uuid().get_variant()), (7, uuid::Variant::RFC4122));
+            assert_eq!(delivery.uuid().as_bytes()[..8], event.uuid().as_bytes()[..8]);
+        }
+        let (first, last) = (range.start().to_string(), range.end().to_string());
+        assert!(first < last, "texts sort as ids do");
+        assert!(!range.contains(&DeliveryId::new(Timestamp::from_micros(1_001_000), [0; 10])));
+        assert!(!range.contains(&DeliveryId::new(Timestamp::from_micros(1_000_000), [0x5b; 10])));
     }
 
     #[test]

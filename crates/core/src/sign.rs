@@ -139,7 +139,10 @@ impl fmt::Debug for SigningSeed {
 
 /// The symmetric signature: `v1,` and HMAC-SHA256 in base64.
 pub fn v1(secret: &Secret, id: &str, timestamp_seconds: i64, body: &[u8]) -> String {
-    format!("v1,{}", STANDARD.encode(secret.mac(id, &timestamp_seconds.to_string(), body)))
+    let mut signature = String::with_capacity(48);
+    signature.push_str("v1,");
+    STANDARD.encode_string(secret.mac(id, &timestamp_seconds.to_string(), body), &mut signature);
+    signature
 }
 
 /// The asymmetric signature: `v1a,` and ed25519 in base64.
@@ -160,7 +163,8 @@ pub fn header(
 ) -> String {
     let symmetric = secrets.iter().map(|secret| v1(secret, id, timestamp_seconds, body));
     let asymmetric = seed.map(|seed| v1a(seed, id, timestamp_seconds, body));
-    symmetric.chain(asymmetric).collect::<Vec<_>>().join(" ")
+    // Nearly always there is one.
+    symmetric.chain(asymmetric).reduce(|header, signature| header + " " + &signature).unwrap_or_default()
 }
 
 /// Why a message is not to be believed.

@@ -1,6 +1,6 @@
 //! `/api/docs`: the OpenAPI document and the event catalogue as a page for people. One file of HTML and one of CSS, no script.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use askama::Template;
 use axum::response::IntoResponse;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use serde_json::Value;
 
-use super::openapi::TAGS;
+use super::openapi::{self, TAGS};
 use crate::routes::{Routes, get};
 
 const POLICY: &str =
@@ -183,11 +183,12 @@ fn kind(document: &Value, schema: &Value) -> String {
     }
 }
 
-/// `GET /docs` and its style. The page can't change while the program runs, so it is made once.
-pub(super) fn routes<S: Clone + Send + Sync + 'static>(document: &Value) -> Routes<S> {
-    let html = Bytes::from(Page::of(document).render().expect("the template writes to memory only"));
-    let page = async move || {
-        ([(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY)], html.clone()).into_response()
+/// `GET /docs` and its style. The page can't change while the program runs, so it is made once, when somebody asks for it.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Routes<S> {
+    static HTML: LazyLock<Bytes> =
+        LazyLock::new(|| Page::of(&openapi::document()).render().expect("the template writes to memory only").into());
+    let page = async || {
+        ([(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY)], HTML.clone()).into_response()
     };
     let style = async || {
         let headers = [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "public, max-age=3600")];
@@ -202,7 +203,7 @@ mod tests {
 
     #[test]
     fn shows_every_operation_and_event() {
-        let document = super::super::openapi::document();
+        let document = openapi::document();
         let page = Page::of(&document);
         let shown: usize = page.sections.iter().map(|section| section.operations.len()).sum();
         let all: usize =

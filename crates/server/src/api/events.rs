@@ -104,7 +104,7 @@ async fn list(
 #[utoipa::path(post, path = "/events", operation_id = "publish_event", tag = "Events", request_body = NewPublish,
     params(("Idempotency-Key" = Option<String>, Header, description = "What you call this publish: 1 to 255 visible ASCII characters")),
     responses((status = 202, description = "It is on disk", body = Published)))]
-async fn publish(
+pub(super) async fn publish(
     State(app): State<App>,
     FrequentCaller(actor): FrequentCaller,
     Idempotency(key): Idempotency,
@@ -116,7 +116,7 @@ async fn publish(
 /// Events to publish together.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct PublishBatch {
+pub(super) struct PublishBatch {
     /// 1 to 1,000 events.
     #[schema(min_items = 1, max_items = 1000)]
     events: Vec<NewPublish>,
@@ -124,7 +124,7 @@ struct PublishBatch {
 
 /// Events that were published, in the order in which they were sent.
 #[derive(Debug, Serialize, ToSchema)]
-struct PublishedBatch {
+pub(super) struct PublishedBatch {
     /// All of them.
     data: Vec<Published>,
 }
@@ -135,7 +135,7 @@ struct PublishedBatch {
 #[utoipa::path(post, path = "/events/batch", operation_id = "publish_events", tag = "Events", request_body = PublishBatch,
     params(("Idempotency-Key" = Option<String>, Header, description = "What you call this publish: 1 to 255 visible ASCII characters")),
     responses((status = 202, description = "They are on disk", body = PublishedBatch)))]
-async fn publish_batch(
+pub(super) async fn publish_batch(
     State(app): State<App>,
     FrequentCaller(actor): FrequentCaller,
     Idempotency(key): Idempotency,

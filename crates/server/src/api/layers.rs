@@ -28,7 +28,12 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs a request. What a request that is given up had begun to write is still all written or not at all.
 pub(super) async fn around(State(is_https): State<bool>, request: Request, next: Next) -> Response {
-    let answer = tokio::time::timeout(TIME_LIMIT, AssertUnwindSafe(next.run(request)).catch_unwind());
+    guarded(is_https, next.run(request)).await
+}
+
+/// The same around an answer that is on its way.
+pub(super) async fn guarded(is_https: bool, answer: impl Future<Output = Response>) -> Response {
+    let answer = tokio::time::timeout(TIME_LIMIT, AssertUnwindSafe(answer).catch_unwind());
     let mut response = match answer.await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => answer_panic(panic),

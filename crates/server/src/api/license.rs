@@ -200,7 +200,7 @@ async fn list_usage(
 /// State changes that were used.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ReportUsage {
+pub(super) struct ReportUsage {
     /// How many.
     amount: Amount,
 }
@@ -212,7 +212,7 @@ struct ReportUsage {
 #[utoipa::path(post, path = "/license/usage", operation_id = "report_usage", tag = "License", request_body = ReportUsage,
     params(("Idempotency-Key" = Option<String>, Header, description = "What you call this report: 1 to 255 visible ASCII characters")),
     responses((status = 200, description = "It is on disk", body = Reported)))]
-async fn report(
+pub(super) async fn report(
     State(app): State<App>,
     FrequentCaller(actor): FrequentCaller,
     Idempotency(key): Idempotency,

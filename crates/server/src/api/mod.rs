@@ -13,6 +13,7 @@ mod deliveries;
 mod docs;
 mod event_types;
 mod events;
+pub mod frequent;
 mod groups;
 mod health;
 mod invites;
@@ -51,8 +52,7 @@ pub fn router(app: &App) -> Router {
 
 /// What [`router`] answers.
 fn routes(app: &App) -> Routes<App> {
-    let document = openapi::document();
-    let documents = docs::routes(&document).merge(openapi::routes(&document));
+    let documents = docs::routes().merge(openapi::routes());
     let with_fallbacks = |router: Router<App>| {
         router.fallback(async || ApiError::NoSuchPath).method_not_allowed_fallback(async || ApiError::NoSuchMethod)
     };

@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 document: the routes as they are declared, and the `webhooks` section made from the event catalogue.
 
+use std::sync::LazyLock;
+
 use axum::response::IntoResponse;
 use bellwire_core::catalogue::{ActorType, Entry, EventType};
 use bytes::Bytes;
@@ -109,10 +111,11 @@ fn webhook(entry: &Entry) -> Value {
     }})
 }
 
-/// `GET /openapi.json` in versions that don't change while the program runs.
-pub(super) fn routes<S: Clone + Send + Sync + 'static>(document: &Value) -> Routes<S> {
-    let text = Bytes::from(document.to_string());
-    let serve = async move || ([(CONTENT_TYPE, "application/json")], text.clone()).into_response();
+/// `GET /openapi.json`. It can't change while the program runs: it is made when somebody asks for the first time, which takes more
+/// memory for a moment than all the rest of a start does.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Routes<S> {
+    static TEXT: LazyLock<Bytes> = LazyLock::new(|| document().to_string().into());
+    let serve = async || ([(CONTENT_TYPE, "application/json")], TEXT.clone()).into_response();
     Routes::new().route("/v1/openapi.json", get(serve))
 }
 

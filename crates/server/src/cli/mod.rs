@@ -90,7 +90,7 @@ pub fn main() -> ExitCode {
     if let Err(sentence) = log_to_stderr(&config) {
         return fail(&sentence);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("can't start the program's threads: {error}")),
     };
@@ -101,6 +101,12 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => fail(&sentence),
     }
+}
+
+/// Threads that answer and send: a core is left to the thread that writes into the database, or to the database's server. More
+/// of them would only take it from each other.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
 }
 
 async fn run(command: Command, config: Config) -> Result<(), String> {

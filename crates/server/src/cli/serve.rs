@@ -8,7 +8,8 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo, middleware::AddExtension};
+use axum::{Router, body::Body, extract::ConnectInfo};
+use futures_util::{FutureExt as _, future::Either};
 use http::{Request, Response};
 use hyper::{
     body::Incoming,
@@ -18,14 +19,13 @@ use hyper::{
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinHandle,
 };
-use tower::Layer as _;
+use tower::Service as _;
 
 use super::open;
 use crate::{
@@ -138,14 +138,12 @@ async fn accept(listener: TcpListener, router: Router, app: App) {
             () = app.stopped() => break,
         };
         let Some((stream, peer, place)) = accepted else { continue };
-        // The console looks at who asks; the API doesn't.
-        let router = axum::Extension(ConnectInfo(peer)).layer(router.clone());
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_WITHIN)
             .max_buf_size(MAX_HEAD)
             .max_headers(MAX_HEADERS)
-            .serve_connection(TokioIo::new(stream), counted(TowerToHyperService::new(router), app.clone()));
+            .serve_connection(TokioIo::new(stream), answering(router.clone(), app.clone(), peer));
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -160,14 +158,20 @@ async fn accept(listener: TcpListener, router: Router, app: App) {
     }
 }
 
-/// Counts every request, whatever answers it.
-fn counted(
-    router: TowerToHyperService<AddExtension<Router, ConnectInfo<SocketAddr>>>,
+/// Answers the requests of a connection, and counts them.
+fn answering(
+    router: Router,
     app: App,
+    peer: SocketAddr,
 ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> {
     service_fn(move |request: Request<Incoming>| {
         let (app, part, begun) = (app.clone(), Part::of(request.uri().path()), app.clock.moment());
-        let answer = router.call(request);
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let answer = match api::frequent::answer(&app, request) {
+            Ok(answer) => Either::Left(answer.map(Ok)),
+            Err(request) => Either::Right(router.clone().call(*request)),
+        };
         async move {
             let response = answer.await?;
             app.metrics.requests.note(part, response.status().as_u16(), app.clock.moment().since(begun));

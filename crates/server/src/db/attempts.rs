@@ -50,7 +50,7 @@ pub enum AttemptResult {
 }
 
 const INSERT: Many = Many {
-    sqlite: "INSERT INTO attempts (delivery_id, number, reason, started_at, duration, status, error, message, response_headers, response_body) \
+    sqlite: "INSERT OR FAIL INTO attempts (delivery_id, number, reason, started_at, duration, status, error, message, response_headers, response_body) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
     postgres: "INSERT INTO attempts (delivery_id, number, reason, started_at, duration, status, error, message, response_headers, response_body) \
                SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::bytea[]) \

@@ -119,6 +119,10 @@ pub struct Wanted {
 const FROM: &str = "deliveries d JOIN webhooks w ON w.id = d.webhook_id \
      LEFT JOIN attempts a ON a.delivery_id = d.id AND a.number = d.attempts";
 
+/// The ids of the deliveries of event `$1`: in the range of [`DeliveryId::all_of`], and those that were made before there was one.
+const OF_EVENT: &str = "SELECT id FROM deliveries WHERE id BETWEEN $2 AND $3 AND event_id = $1 \
+     UNION ALL SELECT id FROM deliveries WHERE event_id = $1 AND apart = 1";
+
 fn columns() -> String {
     format!(
         "d.id AS id, d.webhook_id AS webhook_id, d.event_id AS event_id, d.event_type AS event_type, {STATE} AS state, \
@@ -215,8 +219,10 @@ pub async fn wanted_count(conn: &mut Conn, webhook: WebhookId, wanted: &Wanted, 
 /// # Errors
 /// See [`DbError`].
 pub async fn of_event(conn: &mut Conn, event: EventId, limit: u32) -> Result<Vec<Delivery>, DbError> {
-    let sql = format!("SELECT {} FROM {FROM} WHERE d.event_id = $1 ORDER BY d.id LIMIT $2", columns());
-    let rows = conn.query(&sql, &[event.into(), i64::from(limit).into()]).await?;
+    let sql = format!("SELECT {} FROM {FROM} WHERE d.id IN ({OF_EVENT}) ORDER BY d.id LIMIT $4", columns());
+    let range = DeliveryId::all_of(event);
+    let parameters = [event.into(), (*range.start()).into(), (*range.end()).into(), i64::from(limit).into()];
+    let rows = conn.query(&sql, &parameters).await?;
     rows.iter().map(|row| Ok(read(row)?.delivery)).collect()
 }
 
@@ -234,7 +240,8 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: DeliveryId) -> Res
 /// # Errors
 /// See [`DbError`].
 pub async fn of_test(conn: &mut Conn, event: EventId) -> Result<Option<DeliveryId>, DbError> {
-    let row = conn.query_opt("SELECT id FROM deliveries WHERE event_id = $1", &[event.into()]).await?;
+    let range = DeliveryId::all_of(event);
+    let row = conn.query_opt(OF_EVENT, &[event.into(), (*range.start()).into(), (*range.end()).into()]).await?;
     row.map(|row| row.get("id")).transpose()
 }
 

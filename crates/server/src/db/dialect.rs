@@ -16,6 +16,8 @@ pub enum Column {
 /// A statement that is run for each of many rows as one step.
 ///
 /// On SQLite it is a prepared statement run once a row, inside the process: that costs about a microsecond and beats unpacking JSON.
+/// One that inserts takes many rows at once, each `$n` being used once and in their order; `OR FAIL`, since what goes wrong rolls
+/// all of the transaction back, and no copy has to be kept to roll back the statement alone.
 /// On PostgreSQL each column travels as one array, and the statement unpacks them with `UNNEST($1::…, $2::…)`.
 #[derive(Debug)]
 pub struct Many {

@@ -1,6 +1,9 @@
 //! Events and what they make owed: the heart of every change and every publish.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bellwire_core::{
     catalogue::EventType,
@@ -28,7 +31,7 @@ pub struct NewEvent {
     /// Its type.
     pub event_type: EventType,
     /// Who did it, and how it came.
-    pub by: By,
+    pub by: Arc<By>,
     /// What happened, as the catalogue describes it.
     pub data: Box<RawValue>,
     /// When.
@@ -76,7 +79,7 @@ pub struct NewDelivery {
 }
 
 const INSERT_EVENTS: Many = Many {
-    sqlite: "INSERT INTO events (id, workspace_id, sequence, type, actor, data, occurred_at, created_at, correlation_id, test, origin) \
+    sqlite: "INSERT OR FAIL INTO events (id, workspace_id, sequence, type, actor, data, occurred_at, created_at, correlation_id, test, origin) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     postgres: "INSERT INTO events (id, workspace_id, sequence, type, actor, data, occurred_at, created_at, correlation_id, test, origin) \
                SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::text[])",
@@ -98,10 +101,13 @@ pub async fn append(
     let last: i64 = conn.query_one(sql, &[workspace.into(), count.into()]).await?.get("sequence")?;
     let mut written = Vec::with_capacity(events.len());
     let mut rows = Vec::with_capacity(events.len());
+    let mut by: Option<(&Arc<By>, Box<RawValue>, String)> = None;
     for (sequence, event) in (last - count + 1..).zip(events) {
-        let json = |error: serde_json::Error| DbError::Fault(error.to_string());
-        let actor = serde_json::value::to_raw_value(&event.by.actor).map_err(json)?;
-        let origin = serde_json::to_string(&event.by.origin).map_err(json)?;
+        // Events that are written together are mostly by the same.
+        let (_, actor, origin) = match by.take() {
+            Some(same) if Arc::ptr_eq(same.0, &event.by) || *same.0 == event.by => by.insert(same),
+            _ => by.insert(to_json(&event.by)?),
+        };
         let test = matches!(event.audience, Audience::Test(_));
         let body = Body {
             id: event.id,
@@ -109,7 +115,7 @@ pub async fn append(
             timestamp: event.occurred_at,
             workspace_id: workspace,
             sequence,
-            actor: &actor,
+            actor,
             data: &event.data,
             correlation_id: event.correlation,
             test,
@@ -126,11 +132,18 @@ pub async fn append(
             now.into(),
             event.correlation.into(),
             test.into(),
-            origin.into(),
+            origin.as_str().into(),
         ]);
     }
     conn.many(&INSERT_EVENTS, rows).await?;
     Ok((written, owed(conn, workspace, now, events).await?))
+}
+
+/// Who did it, and how it came, as they are stored.
+fn to_json(by: &Arc<By>) -> Result<(&Arc<By>, Box<RawValue>, String), DbError> {
+    let fault = |error: serde_json::Error| DbError::Fault(error.to_string());
+    let actor = serde_json::value::to_raw_value(&by.actor).map_err(fault)?;
+    Ok((by, actor, serde_json::to_string(&by.origin).map_err(fault)?))
 }
 
 async fn owed(
@@ -173,18 +186,18 @@ async fn owed(
 }
 
 const INSERT_DELIVERIES: Many = Many {
-    sqlite: "INSERT INTO deliveries (id, workspace_id, webhook_id, event_id, event_type, state, due_at, leased_by, reason, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8, $9, $9)",
-    postgres: "INSERT INTO deliveries (id, workspace_id, webhook_id, event_id, event_type, state, due_at, leased_by, reason, created_at, updated_at) \
-               SELECT a, b, c, d, e, 'pending', f, g, h, i, i \
-               FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[]) AS t (a, b, c, d, e, f, g, h, i)",
-    columns: &[Text, Text, Text, Text, Text, Int, Text, Text, Int],
+    sqlite: "INSERT OR FAIL INTO deliveries (id, workspace_id, webhook_id, event_id, event_type, state, due_at, leased_by, reason, created_at, updated_at, apart) \
+             VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8, $9, $10, 0)",
+    postgres: "INSERT INTO deliveries (id, workspace_id, webhook_id, event_id, event_type, state, due_at, leased_by, reason, created_at, updated_at, apart) \
+               SELECT a, b, c, d, e, 'pending', f, g, h, i, j, 0 \
+               FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[], $10::bigint[]) AS t (a, b, c, d, e, f, g, h, i, j)",
+    columns: &[Text, Text, Text, Text, Text, Int, Text, Text, Int, Int],
 };
 
 /// A delivery with its id and when it is looked at next: the end of the lease when a node has it in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct DeliveryRow {
-    /// Its id.
+    /// Its id, made with [`DeliveryId::of`].
     pub id: DeliveryId,
     /// What it is.
     pub delivery: NewDelivery,
@@ -215,6 +228,7 @@ pub async fn owe(
             row.due_at.into(),
             row.leased_by.into(),
             row.delivery.reason.as_str().into(),
+            row.delivery.created_at.into(),
             row.delivery.created_at.into(),
         ])
     });

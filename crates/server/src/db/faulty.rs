@@ -96,7 +96,7 @@ impl Faulty {
         self.at(Point::Begin, type_name::<F>()).await?;
         let work = breaking(Arc::clone(&self.decide), type_name::<F>(), work);
         let value = match &*self.inner {
-            Db::Sqlite(sqlite) => sqlite.write(work).await,
+            Db::Sqlite(sqlite) => sqlite.write(false, work).await,
             Db::Postgres(postgres) => postgres.write(work).await,
             Db::Inline(inline) => inline.write(work),
             Db::Faulty(_) => unreachable!("one is enough"),

@@ -32,6 +32,7 @@ const MIGRATIONS: &[Migration] = &migrations![
     "0012_master_key",
     "0013_nodes",
     "0016_tuning",
+    "0019_deliveries_beside",
 ];
 
 /// The table of the migrations that were run. It belongs to the program that made it, not to the data.

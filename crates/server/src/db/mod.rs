@@ -7,7 +7,8 @@
 //! * [`Db::write`] runs a transaction. It returns `Ok` only after the commit is durable (fsynced).
 //!
 //! On SQLite one thread writes. It takes all the transactions that wait, runs each (all but the first in a savepoint of its
-//! own) and commits them together, so that one fsync serves many (group commit). The closures given to `read` and `write` may
+//! own) and commits them together, so that one fsync serves many (group commit). [`Db::write_along`] is for what nobody waits
+//! for: it waits for company. The closures given to `read` and `write` may
 //! await nothing but their `Conn`: on SQLite they run to their end on the database's thread, without a hop for each statement.
 //! On PostgreSQL a transaction runs on a task of its own, so that a caller who goes away can't leave it half done.
 
@@ -248,12 +249,29 @@ impl Db {
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
     {
         match self {
-            Self::Sqlite(sqlite) => sqlite.write(work).await,
+            Self::Sqlite(sqlite) => sqlite.write(false, work).await,
             Self::Postgres(postgres) => postgres.write(work).await,
             #[cfg(test)]
             Self::Inline(inline) => inline.write(work),
             #[cfg(test)]
             Self::Faulty(faulty) => faulty.write(work).await,
+        }
+    }
+
+    /// As [`Db::write`], for what nobody waits for: on SQLite it waits some milliseconds for another transaction, to share its
+    /// commit.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn write_along<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(true, work).await,
+            _ => self.write(work).await,
         }
     }
 

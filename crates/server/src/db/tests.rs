@@ -137,15 +137,51 @@ async fn many_rows_are_one_step() {
         columns: &[Column::Text, Column::Int, Column::Text],
     };
     for Fresh { db, .. } in fresh().await {
-        let rows: Vec<_> = (0..1_000_i64)
-            .map(|n| vec![format!("{n:04}").into(), n.into(), (n % 2 == 0).then_some("even").into()])
-            .collect();
+        let rows: Vec<_> =
+            (0..1_003_i64) // in statements of 32 rows, of 8 and of one
+                .map(|n| vec![format!("{n:04}").into(), n.into(), (n % 2 == 0).then_some("even").into()])
+                .collect();
         let changed = write(&db, move |conn| Box::pin(async move { conn.many(&INSERT, rows).await })).await.unwrap();
-        assert_eq!(changed, 1_000);
+        assert_eq!(changed, 1_003);
         let rows = all(&db).await;
-        assert_eq!(rows.len(), 1_000);
+        assert_eq!(rows.len(), 1_003);
         assert_eq!(rows[7].get::<Option<String>>("text").unwrap(), None);
         assert_eq!(rows[8].get::<Option<String>>("text").unwrap().as_deref(), Some("even"), "{}", db.engine());
+        assert_eq!(rows[1_002].get::<i64>("number").unwrap(), 1_002);
+        let again: Vec<_> = [2_000_i64, 2_001, 5]
+            .into_iter()
+            .cycle()
+            .take(40)
+            .map(|n| vec![format!("{n:04}").into(), n.into(), None::<&str>.into()])
+            .collect();
+        let failed = write(&db, move |conn| Box::pin(async move { conn.many(&INSERT, again).await })).await;
+        assert!(matches!(failed, Err(DbError::Conflict(_))), "{}", db.engine());
+        assert_eq!(all(&db).await.len(), 1_003, "nothing of it stays");
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_travels_along() {
+    const INSERT: &str = "INSERT INTO things (id) VALUES ($1)";
+    let along = |db: &Db, id: &'static str, ends: bool| {
+        let db = db.clone();
+        async move {
+            let work = db.write_along(move |conn| {
+                Box::pin(async move {
+                    conn.execute(INSERT, &[id.into()]).await?;
+                    if ends { Ok(()) } else { Err(DbError::Fault("no".to_owned())) }
+                })
+            });
+            work.await
+        }
+    };
+    for Fresh { db, .. } in fresh().await {
+        along(&db, "alone", true).await.unwrap();
+        let (done, failed, own) =
+            tokio::join!(along(&db, "along", true), along(&db, "half", false), insert(&db, "own", None));
+        assert!(done.is_ok() && matches!(failed, Err(DbError::Fault(_))) && own.is_ok());
+        let ids: Vec<String> = all(&db).await.iter().map(|row| row.get("id").unwrap()).collect();
+        assert_eq!(ids, ["alone", "along", "own"], "{}", db.engine());
     }
 }
 

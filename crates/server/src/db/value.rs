@@ -1,6 +1,6 @@
 //! The three kinds of values that both engines store alike (integer, text, bytes), and rows of them.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use bellwire_core::{
     id::{Id, Kind},
@@ -48,7 +48,9 @@ into_value! {
 
 impl<K: Kind> From<Id<K>> for Value {
     fn from(id: Id<K>) -> Self {
-        Self::Text(id.to_string())
+        let mut text = String::with_capacity(32); // prefix, `_` and 26 characters
+        let _ = write!(text, "{id}");
+        Self::Text(text)
     }
 }
 

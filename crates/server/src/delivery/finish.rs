@@ -1,7 +1,7 @@
 //! Writes what became of deliveries: attempts, new states, the health of webhooks.
 //!
 //! One task, one transaction at a time, and no more than one in a few milliseconds: it writes all that has come in meanwhile, so
-//! that batches grow with the load and a lone delivery is written at once. A healthy webhook that goes on answering costs an
+//! that batches grow with the load, and it shares the commit of a publish when there is one ([`db::Db::write_along`]). A healthy webhook that goes on answering costs an
 //! attempt and a state, nothing else. When the database can't be reached it waits and tries again: the places of what it holds
 //! stay taken, and so nothing piles up behind it.
 //!
@@ -103,7 +103,7 @@ async fn write(app: &App, agenda: &Agenda, batch: &[Finished], news: &mut News) 
     while let Some(part) = parts.pop() {
         let (plan, notes) = Plan::of(app, part);
         let fates = plan.fates.clone();
-        match app.db.write(move |conn| Box::pin(async move { plan.write(conn).await })).await {
+        match app.db.write_along(move |conn| Box::pin(async move { plan.write(conn).await })).await {
             Ok(changed) => {
                 after(app, part, &changed, news);
                 count(&app.metrics, part, &fates);

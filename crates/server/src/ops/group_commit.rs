@@ -9,7 +9,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     panic::AssertUnwindSafe,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,7 +19,10 @@ use bellwire_core::{
     permission::{Permission, Permissions},
 };
 use futures_util::FutureExt;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::{Notify, oneshot},
+    time::timeout,
+};
 
 use super::{Actor, nodes};
 use crate::{
@@ -29,10 +32,10 @@ use crate::{
     error::Error,
 };
 
-/// After a commit for so many requests, the next is worth waiting for. Each commit costs as much as a dozen requests, and those
-/// who were answered are about to ask again.
+/// After a commit for so many requests, the next waits until all of them ask again. Each commit costs as much as a dozen requests, and
+/// those who were answered are about to ask again.
 const CROWD: usize = 8;
-/// How long to wait then; a timer ends at the next whole millisecond.
+/// How long it waits at the most; a timer ends at the next whole millisecond.
 const GATHER: Duration = Duration::from_micros(500);
 
 /// A kind of requests that share commits.
@@ -78,7 +81,11 @@ pub struct Written<A> {
 }
 
 /// Requests that wait for the next commit.
-pub struct Line<S: Shared>(Mutex<Waiting<S>>);
+pub struct Line<S: Shared> {
+    waiting: Mutex<Waiting<S>>,
+    /// As many wait as are waited for.
+    gathered: Notify,
+}
 
 struct Waiting<S: Shared> {
     jobs: VecDeque<Job<S>>,
@@ -86,6 +93,8 @@ struct Waiting<S: Shared> {
     bytes: usize,
     /// Whether a task is at work.
     busy: bool,
+    /// The number of jobs that it waits for; the most of all when it waits for none.
+    crowd: usize,
 }
 
 struct Job<S: Shared> {
@@ -94,16 +103,28 @@ struct Job<S: Shared> {
     reply: oneshot::Sender<Result<S::Answer, Error>>,
 }
 
+impl<S: Shared> Waiting<S> {
+    /// Whether nobody else is to be waited for.
+    fn is_crowd(&self) -> bool {
+        self.jobs.len() >= self.crowd || self.items >= S::GROUP
+    }
+}
+
 impl<S: Shared> Default for Line<S> {
     fn default() -> Self {
-        Self(Mutex::new(Waiting { jobs: VecDeque::new(), items: 0, bytes: 0, busy: false }))
+        let waiting = Waiting { jobs: VecDeque::new(), items: 0, bytes: 0, busy: false, crowd: usize::MAX };
+        Self { waiting: Mutex::new(waiting), gathered: Notify::new() }
     }
 }
 
 impl<S: Shared> Line<S> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting<S>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Lets a job wait. Returns whether nobody is at work.
     fn push(&self, job: Job<S>) -> Result<bool, Error> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
         let (items, bytes) = job.size;
         let has_room = waiting.jobs.is_empty()
             || (waiting.items + items <= S::MAX_WAITING && waiting.bytes + bytes <= S::MAX_WAITING_BYTES);
@@ -113,12 +134,31 @@ impl<S: Shared> Line<S> {
         waiting.items += items;
         waiting.bytes += bytes;
         waiting.jobs.push_back(job);
+        if waiting.crowd != usize::MAX && waiting.is_crowd() {
+            waiting.crowd = usize::MAX;
+            self.gathered.notify_one();
+        }
         Ok(!std::mem::replace(&mut waiting.busy, true))
+    }
+
+    /// Waits for those who were just answered to ask again, for a moment at the most. Others who wait already are in time for the
+    /// same commit: otherwise two halves of a crowd would take turns, with twice as many commits.
+    async fn gather(&self, answered: usize, patience: Duration) {
+        {
+            let mut waiting = self.waiting();
+            waiting.crowd = waiting.jobs.len() + answered;
+            if waiting.is_crowd() {
+                return; // what waits is more than one transaction writes
+            }
+        }
+        // Too early for once when the crowd before was there just as its time was over: then it is a smaller one.
+        let _ = timeout(patience, self.gathered.notified()).await;
     }
 
     /// Takes what fits into one transaction; when nothing waits, whoever asked is at work no more.
     fn take(&self) -> Vec<Job<S>> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
+        waiting.crowd = usize::MAX;
         let (mut jobs, mut items): (Vec<Job<S>>, usize) = (Vec::new(), 0);
         while let Some(job) = waiting.jobs.pop_front_if(|job| jobs.is_empty() || items + job.size.0 <= S::GROUP) {
             items += job.size.0;
@@ -146,11 +186,11 @@ pub(super) async fn submit<S: Shared>(app: &App, part: S::Part) -> Result<S::Ans
 
 /// Writes what waits until nothing does.
 async fn work<S: Shared>(app: App) {
-    let mut crowd = false;
+    let mut answered = 0;
     loop {
         // Whoever is about to ask asks first: those who were just answered, when there are many of them.
-        if crowd {
-            tokio::time::sleep(GATHER).await;
+        if answered >= CROWD {
+            S::line(&app).gather(answered, GATHER).await;
         } else {
             tokio::task::yield_now().await;
         }
@@ -158,7 +198,7 @@ async fn work<S: Shared>(app: App) {
         if jobs.is_empty() {
             return;
         }
-        crowd = jobs.len() >= CROWD;
+        answered = jobs.len();
         let (replies, parts): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.reply, job.part)).unzip();
         let held = app.clone();
         let writing = app.db.write(move |conn| Box::pin(async move { S::write(&held, conn, parts).await }));
@@ -276,6 +316,30 @@ mod tests {
 
     fn taken(line: &Line<Numbers>) -> Vec<usize> {
         line.take().into_iter().map(|job| job.part).collect()
+    }
+
+    #[tokio::test]
+    async fn a_crowd_is_waited_for_by_its_number() {
+        const LONG: Duration = Duration::from_hours(1);
+        let line = Line::default();
+        push(&line, 0).unwrap();
+        let gathered = async {
+            line.gather(2, LONG).await;
+            taken(&line).len()
+        };
+        let asking = async {
+            for _ in 0..2 {
+                tokio::task::yield_now().await;
+                push(&line, 0).unwrap();
+            }
+        };
+        assert_eq!(tokio::join!(gathered, asking).0, 3, "those who waited, and those who were answered");
+        push(&line, 5).unwrap();
+        line.gather(2, LONG).await;
+        assert_eq!(taken(&line), [5], "a transaction is full");
+        push(&line, 0).unwrap();
+        line.gather(2, Duration::ZERO).await;
+        assert_eq!(taken(&line), [0], "not for ever");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The transaction that every change goes through: state, events and deliveries together or not at all.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bellwire_core::{
     catalogue::EventType,
     event::{By, EventActor},
-    id::{CorrelationId, EventId, WebhookId, WorkspaceId},
+    id::{CorrelationId, DeliveryId, EventId, WebhookId, WorkspaceId},
     permission::Permission,
     time::Timestamp,
 };
@@ -34,7 +34,7 @@ pub struct Tx<'c> {
     pub workspace: WorkspaceId,
     /// When: one time for all that happens in it.
     pub now: Timestamp,
-    by: By,
+    by: Arc<By>,
     events: Vec<NewEvent>,
     correlation: Option<CorrelationId>,
     changed: BTreeSet<WebhookId>,
@@ -57,7 +57,7 @@ impl Tx<'_> {
     pub fn record_by(&mut self, by: By, event_type: EventType, data: &impl Serialize) -> Result<(), Error> {
         self.record(event_type, data)?;
         if let Some(event) = self.events.last_mut() {
-            event.by = by;
+            event.by = Arc::new(by);
         }
         Ok(())
     }
@@ -76,7 +76,7 @@ impl Tx<'_> {
         self.events.push(NewEvent {
             id,
             event_type,
-            by: self.by.clone(),
+            by: Arc::clone(&self.by),
             data: serde_json::value::to_raw_value(data)?,
             occurred_at: self.now,
             correlation: self.correlation,
@@ -155,7 +155,7 @@ where
                     app: held,
                     workspace,
                     now,
-                    by,
+                    by: Arc::new(by),
                     events: Vec::new(),
                     correlation: None,
                     changed: BTreeSet::new(),
@@ -205,7 +205,7 @@ pub async fn append(
     let row = |delivery: &NewDelivery| {
         let lease = leased && delivery.send;
         DeliveryRow {
-            id: app.random.id(now),
+            id: DeliveryId::of(events[delivery.event].id, app.random.bytes()),
             delivery: *delivery,
             due_at: if lease { leased_until } else { due_at },
             leased_by: lease.then_some(app.node),

@@ -10,6 +10,7 @@ pub(super) mod data;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -131,8 +132,9 @@ async fn submit(
     let key = key.map(|key| Ok::<_, Error>(Key::new(key, &asked(&batch)?))).transpose()?;
     let now = app.clock.now();
     let (mut events, mut wrong, mut bytes) = (Vec::with_capacity(batch.len()), Vec::new(), 0);
+    let by = Arc::new(actor.by());
     for (index, new) in batch.into_iter().enumerate() {
-        match prepare(app, actor, new, now) {
+        match prepare(app, &by, new, now) {
             Ok(event) => {
                 bytes += event.data.get().len();
                 events.push(event);
@@ -158,7 +160,7 @@ fn asked(batch: &[NewPublish]) -> Result<String, Error> {
     Ok(batch.iter().map(part).collect::<Result<Vec<_>, _>>()?.join(","))
 }
 
-fn prepare(app: &App, actor: &Actor, new: NewPublish, now: Timestamp) -> Result<NewEvent, Error> {
+fn prepare(app: &App, by: &Arc<By>, new: NewPublish, now: Timestamp) -> Result<NewEvent, Error> {
     if new.event_type.entry().actor_type.is_none() {
         return Err(Error::invalid("type", format!("{} is told by Bellwire only", new.event_type)));
     }
@@ -170,11 +172,14 @@ fn prepare(app: &App, actor: &Actor, new: NewPublish, now: Timestamp) -> Result<
     if occurred_at < Timestamp::from_micros(0) {
         return Err(Error::invalid("occurred_at", "must not be before 1970"));
     }
-    let event_actor = new.actor.map(check_actor).transpose()?.unwrap_or_else(|| actor.as_event_actor());
+    let by = match new.actor.map(check_actor).transpose()? {
+        Some(other) => Arc::new(By { actor: other, origin: by.origin.clone() }),
+        None => Arc::clone(by),
+    };
     Ok(NewEvent {
         id: app.random.id(now),
         event_type: new.event_type,
-        by: By { actor: event_actor, origin: actor.origin.clone() },
+        by,
         data,
         occurred_at,
         correlation: None,

@@ -44,7 +44,8 @@ const LARGE: [&str; 14] = [
 ];
 
 /// Indexes that hold only what is pending or fails: reading all of one is reading what there is to do.
-const SMALL: [&str; 6] = [
+const SMALL: [&str; 7] = [
+    "deliveries_apart",
     "deliveries_due",
     "deliveries_tests",
     "invites_due",
@@ -119,7 +120,7 @@ fn everything(conn: &mut Conn) -> BoxFuture<'_, Result<(), DbError>> {
         let event = NewEvent {
             id: EventId::new(at(1_795_424_400_000_000), [1; 10]),
             event_type: EventType::USER_BLOCKED,
-            by: By::system(),
+            by: By::system().into(),
             data: serde_json::value::to_raw_value(&serde_json::json!({})).unwrap(),
             occurred_at: at(1),
             correlation: None,
@@ -127,7 +128,7 @@ fn everything(conn: &mut Conn) -> BoxFuture<'_, Result<(), DbError>> {
         };
         let (_, owed) = events::append(conn, workspace, at(1), std::slice::from_ref(&event)).await?;
         let row = |(n, delivery): (u8, _)| DeliveryRow {
-            id: DeliveryId::new(at(1_795_424_400_000_000), [n; 10]),
+            id: DeliveryId::of(event.id, [n; 10]),
             delivery,
             due_at: at(5),
             leased_by: Some(node),

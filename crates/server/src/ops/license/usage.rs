@@ -9,6 +9,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -238,7 +239,7 @@ fn told(app: &App, open: &mut Open, now: Timestamp) -> Result<Vec<NewEvent>, Err
         Ok(NewEvent {
             id: app.random.id(now),
             event_type,
-            by,
+            by: Arc::new(by),
             data: serde_json::value::to_raw_value(&data)?,
             occurred_at: now,
             correlation,
