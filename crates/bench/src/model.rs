@@ -23,16 +23,16 @@ pub(crate) struct Model {
 #[derive(Args, Clone, Copy)]
 struct Costs {
     /// CPU of a node for each delivery, in µs
-    #[arg(long, default_value_t = 46.0)]
+    #[arg(long, default_value_t = 54.0)]
     node_cpu: f64,
     /// CPU of PostgreSQL for each delivery, in µs
-    #[arg(long, default_value_t = 60.0)]
+    #[arg(long, default_value_t = 69.0)]
     database_cpu: f64,
     /// Bytes of write-ahead log for each delivery
-    #[arg(long, default_value_t = 2_700.0)]
+    #[arg(long, default_value_t = 2_800.0)]
     wal: f64,
     /// Bytes on disk for each delivery that is kept, its event and its attempt with it
-    #[arg(long, default_value_t = 1_500.0)]
+    #[arg(long, default_value_t = 2_000.0)]
     disk: f64,
     /// Days for which they are kept
     #[arg(long, default_value_t = 30.0)]
@@ -43,6 +43,12 @@ struct Costs {
     /// Cores of the largest PostgreSQL that one wants to run
     #[arg(long, default_value_t = 32.0)]
     largest: f64,
+    /// Bytes of write-ahead log that one writes in a second
+    #[arg(long, default_value_t = 100e6)]
+    largest_wal: f64,
+    /// Bytes on its disk
+    #[arg(long, default_value_t = 16e12)]
+    largest_disk: f64,
 }
 
 const RATES: [f64; 6] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0];
@@ -89,15 +95,17 @@ impl Costs {
         table.push_str("|--:|--:|--:|--:|--:|--:|\n");
         for rate in rates {
             let (nodes, database) = (self.cores(self.node_cpu, *rate), self.cores(self.database_cpu, *rate));
+            let (wal, disk) = (rate * self.wal, rate * DAY * self.days * self.disk);
+            let parts = [database / self.largest, wal / self.largest_wal, disk / self.largest_disk];
             writeln!(
                 table,
                 "| {} | {} | {} | {} | {}/s | {} |",
                 count(*rate),
                 tenths(nodes),
                 tenths(database),
-                (database / self.largest).ceil(),
-                bytes(rate * self.wal),
-                bytes(rate * DAY * self.days * self.disk)
+                parts.into_iter().fold(1.0, f64::max).ceil(),
+                bytes(wal),
+                bytes(disk)
             )?;
         }
         Ok(table)

@@ -1,6 +1,5 @@
 //! What both engines must do alike. On PostgreSQL when `BELLWIRE_TEST_POSTGRES_URL` names a server (as `scripts/test` does).
 
-mod hot;
 mod plans;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,13 +1,14 @@
 //! Encrypted connections to a real PostgreSQL: what each `sslmode` accepts and refuses, as libpq's manual has it.
 
 use bellwire::db::{Db, DbError};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use crate::support::postgres::Server;
 
 /// An authority of our own: its certificate, and one that it signed for `localhost`, with the key.
-fn certificates() -> (String, String, String) {
+fn certificates(name: &str) -> (String, String, String) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
     let authority = params.self_signed(&key).unwrap().pem();
@@ -27,14 +28,14 @@ async fn encrypted(url: &str) -> Result<bool, String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_sslmode_trusts_as_far_as_it_says() {
-    let (authority, certificate, key) = certificates();
+    let (authority, certificate, key) = certificates("Ours");
     let files = [("server.crt", certificate.as_str()), ("server.key", key.as_str())];
     let Some(server) = Server::start_with(&["ssl=on"], &files).await else { return };
     let folder = tempfile::tempdir().unwrap();
     let ours = folder.path().join("ours.pem");
     std::fs::write(&ours, authority).unwrap();
     let theirs = folder.path().join("theirs.pem");
-    std::fs::write(&theirs, certificates().0).unwrap();
+    std::fs::write(&theirs, certificates("Theirs").0).unwrap();
     let (ours, theirs) = (ours.display(), theirs.display());
 
     for (host, parameters, expected) in [
