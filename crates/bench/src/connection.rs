@@ -51,6 +51,8 @@ impl Connection {
         for (name, value) in headers {
             request = request.header(*name, HeaderValue::from_str(value)?);
         }
+        // The answer before may be read while its connection is still putting things away.
+        self.sender.ready().await?;
         let (head, body) = self.sender.send_request(request.body(Full::new(body))?).await?.into_parts();
         Ok((head.status, head.headers, body.collect().await?.to_bytes()))
     }

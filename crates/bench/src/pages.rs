@@ -131,6 +131,8 @@ impl Demo {
                 secret.clone_into(&mut key);
             }
         }
+        // Whoever stops reading is not written to any more: the demo must never find its standard output closed.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let form = format!("email={}&password={}", email.replace('@', "%40"), password.replace(' ', "+"));
         let origin = format!("http://{authority}");
         let headers = [("content-type", "application/x-www-form-urlencoded"), ("origin", origin.as_str())];

@@ -67,6 +67,8 @@ struct ListDeliveries {
 }
 
 /// List a webhook's deliveries
+///
+/// Filters by state and type look at 20,000 deliveries for a page: it may have few rows, or none, and still a `next`.
 #[utoipa::path(get, path = "/webhooks/{id}/deliveries", operation_id = "list_deliveries", tag = "Deliveries",
     params(("id" = WebhookId, Path, description = "The webhook's id"), ListDeliveries),
     responses((status = 200, description = "A page of the list", body = Page<Delivery>)))]

@@ -66,7 +66,7 @@ struct ListEvents {
     actor_type: Option<ActorType>,
     /// Only what this user or API key did.
     actor_id: Option<String>,
-    /// Text in the ids, the name of the actor or the data; the newest 100,000 events are looked at.
+    /// Text in the ids, the name of the actor or the data.
     search: Option<String>,
     /// Only those about the thing with this id.
     object_id: Option<String>,
@@ -77,6 +77,8 @@ struct ListEvents {
 }
 
 /// List events
+///
+/// Filters by type, actor, object and text look at 20,000 events for a page: it may have few rows, or none, and still a `next`.
 #[utoipa::path(get, path = "/events", operation_id = "list_events", tag = "Events", params(ListEvents),
     responses((status = 200, description = "A page of the list", body = Page<EventView>)))]
 async fn list(

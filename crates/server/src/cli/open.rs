@@ -100,6 +100,7 @@ pub(super) async fn server(
     random: Randomness,
 ) -> Result<(App, mpsc::UnboundedReceiver<Signal>), String> {
     let db = Db::open(&config.database_url).await.map_err(about_database)?;
+    db.hurry();
     application(config, db, clock, random).await
 }
 

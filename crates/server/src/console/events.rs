@@ -12,13 +12,12 @@ use bellwire_core::{
 use super::{
     reply::{self, Answer, moment},
     request::Signed,
-    table::{ROWS, Table, choices},
+    table::{Table, choices},
     view::{
         Section,
         events::{EventRow, ListPage, Only, ShowPage},
         listing::{Listing, Order},
     },
-    webhook::uncounted,
     webhooks::id,
     words,
 };
@@ -26,7 +25,7 @@ use crate::{
     app::App,
     db::{
         event_views::{BySequence, EventView, Wanted},
-        page::PageRequest,
+        page::Page,
     },
     error::Error,
     ops::{events, overview},
@@ -41,6 +40,8 @@ pub(super) fn routes() -> Routes<App> {
 
 /// In the order of the address. `actor` and `object` are ids, `from` and `until` days (UTC).
 const FILTERS: [&str; 7] = ["q", "actor_type", "type", "actor", "object", "from", "until"];
+/// Those of them that are found without looking at every event.
+const DAYS: [&str; 2] = ["from", "until"];
 /// Stands among the actor types for what belongs to none of them.
 const OTHERS: (&str, &str) = ("others", "Webhooks and workspace");
 const DAY: Duration = Duration::from_hours(24);
@@ -88,17 +89,18 @@ fn feed(filter: &str, id: &str) -> String {
 
 async fn list(signed: Signed) -> Answer {
     let table = Table::read(PATH, &signed.query, &FILTERS, &[], ("sequence", Order::Descending));
-    let (rows, has_next) = match wanted(&table) {
+    let sifted = FILTERS.iter().any(|name| !DAYS.contains(name) && table.filter(name).is_some());
+    let found = match wanted(&table) {
         Some(wanted) => {
-            let request = PageRequest::numbered(table.page, ROWS, BySequence, true);
-            let found = events::list(&signed.app, &signed.actor, wanted, request).await?;
-            (found.data, found.next.is_some())
+            let request = table.uncounted_request(BySequence, sifted);
+            events::list(&signed.app, &signed.actor, wanted, request).await?
         }
         None => {
             signed.actor.require(bellwire_core::permission::Permission::EventsView)?;
-            (Vec::new(), false)
+            Page { data: Vec::new(), next: None }
         }
     };
+    let rows = &found.data;
     let list = &table.list;
     let types = EventType::all().map(|it| (it.as_str(), it.as_str()));
     let view = ListPage {
@@ -110,9 +112,9 @@ async fn list(signed: Signed) -> Answer {
             list.filter("actor_type"),
         ),
         types: choices("All event types", types, list.filter("type")),
-        only: only(&table, &rows),
+        only: only(&table, rows),
         rows: rows.iter().map(row).collect(),
-        pager: uncounted(&table, rows.len(), has_next),
+        pager: table.uncounted(&found, sifted),
         list: table.list,
     };
     reply::render(&view)

@@ -4,12 +4,12 @@ use super::{
     request::Fields,
     view::{
         listing::{Listing, Order},
-        parts::{Choice, Pager},
+        parts::{Choice, Pager, Searched},
     },
 };
 
 use crate::{
-    db::page::{COUNTED, Page},
+    db::page::{COUNTED, Page, PageRequest, Sort},
     error::Error,
 };
 
@@ -28,6 +28,8 @@ pub(super) struct Table {
     pub(super) descending: bool,
     /// The shown page, from 1.
     pub(super) page: u64,
+    /// Behind which row the shown page of a searched list begins.
+    after: String,
 }
 
 impl Table {
@@ -51,6 +53,7 @@ impl Table {
             list: Listing::new(path, &filters, sort, order, (sort, order) == default),
             sort,
             descending: order == Order::Descending,
+            after: query.text("after").to_owned(),
             page: query.text("page").parse::<u64>().unwrap_or(1).clamp(1, LAST_PAGE),
         }
     }
@@ -63,6 +66,29 @@ impl Table {
     /// Rows before the shown page.
     fn offset(&self) -> u64 {
         (self.page - 1) * u64::from(ROWS)
+    }
+
+    /// The page that is shown of a list that nobody counts, newest first. One that is `sifted`, which is to say filtered by what no
+    /// index knows, is followed from cursor to cursor: then no page takes longer than another.
+    pub(super) fn uncounted_request<S: Sort>(&self, sort: S, sifted: bool) -> PageRequest<S> {
+        let first = PageRequest::numbered(if sifted { 1 } else { self.page }, ROWS, sort, true);
+        if sifted && !self.after.is_empty() { first.following(&self.after).unwrap_or(first) } else { first }
+    }
+
+    /// The words and buttons below such a list.
+    pub(super) fn uncounted<T>(&self, found: &Page<T>, sifted: bool) -> Pager {
+        let rows = u64::try_from(found.data.len()).unwrap_or(0);
+        if !sifted {
+            let total = self.offset() + rows + u64::from(found.next.is_some());
+            return Pager { total: None, ..self.pager(found.data.len(), total) };
+        }
+        let next = found.next.as_deref();
+        Pager {
+            previous: (!self.after.is_empty()).then(|| self.list.here()),
+            next: next.map(|cursor| self.list.page_href("after", cursor)),
+            searched: Some(Searched { found: rows, ended_early: next.is_some() && rows < u64::from(ROWS) }),
+            ..Pager::default()
+        }
     }
 
     /// How many rows there are on all pages: known without counting when this is the last one.
@@ -93,6 +119,7 @@ impl Table {
             total: Some(total),
             previous: (self.page > 1).then(|| if self.page == 2 { self.list.here() } else { page(self.page - 1) }),
             next: (rows > 0 && (last < total || total > COUNTED && rows == ROWS as usize)).then(|| page(self.page + 1)),
+            searched: None,
         }
     }
 }
@@ -143,5 +170,32 @@ mod tests {
             ("101–120 of 120", Some("/users?page=2"), None)
         );
         assert_eq!(table("page=2").pager(0, 20).previous.as_deref(), Some("/users"));
+    }
+
+    fn found(rows: usize, next: Option<&str>) -> Page<usize> {
+        Page { data: (0..rows).collect(), next: next.map(str::to_owned) }
+    }
+
+    #[test]
+    fn what_nobody_counts_is_turned_by_number() {
+        let first = table("").uncounted(&found(50, Some("c")), false);
+        assert_eq!(
+            (first.text().as_str(), first.previous, first.next.as_deref()),
+            ("1–50", None, Some("/users?page=2"))
+        );
+        let last = table("page=2").uncounted(&found(3, None), false);
+        assert_eq!((last.text().as_str(), last.previous.as_deref(), last.next), ("51–53", Some("/users"), None));
+    }
+
+    #[test]
+    fn what_is_sifted_is_followed_by_cursor() {
+        let full = table("q=ann").uncounted(&found(50, Some("c")), true);
+        assert_eq!((full.text().as_str(), full.labels()), ("50 found", ("Newest", "Older")));
+        assert_eq!((full.previous, full.next.as_deref()), (None, Some("/users?q=ann&after=c")));
+        let early = table("q=ann&after=c").uncounted(&found(2, Some("d")), true);
+        assert_eq!((early.text().as_str(), early.labels()), ("2 found so far", ("Newest", "Search older ones")));
+        assert_eq!(early.previous.as_deref(), Some("/users?q=ann"));
+        let end = table("q=ann&after=d").uncounted(&found(0, None), true);
+        assert_eq!((end.text().as_str(), end.next), ("0 found", None));
     }
 }

@@ -15,13 +15,13 @@ use super::{
     export::{self, Rows},
     reply::{self, Answer, Failure, moment},
     request::{Fields, Signed},
-    table::{ROWS, Table, choices},
+    table::{Table, choices},
     view::{
         Dialog, Section, Toast,
         account::PageError,
         listing::Order,
-        parts::{Choice, LongUrl, Pager, thousands},
-        webhook::{ReplayDialog, ShowPage},
+        parts::{Choice, LongUrl, thousands},
+        webhook::{HistoryLine, ReplayDialog, ShowPage},
     },
     webhook_form,
     webhooks::{beneath, id, managed},
@@ -32,7 +32,7 @@ use crate::{
     db::{
         self,
         deliveries::{ByTime, Delivery, Wanted},
-        page::{PageRequest, Position},
+        page::{Page, PageRequest, Position},
         webhooks::Status,
     },
     error::Error,
@@ -88,14 +88,6 @@ fn wanted(table: &Table, now: bellwire_core::time::Timestamp) -> Option<Wanted> 
     Some(Wanted { state, event_type: event_type.map(|it| it.as_str().to_owned()), since, until: None })
 }
 
-/// The words and buttons below a list that nobody counts.
-pub(super) fn uncounted(table: &Table, rows: usize, has_next: bool) -> Pager {
-    let before = (table.page - 1) * u64::from(ROWS);
-    let rows = u64::try_from(rows).unwrap_or(0);
-    let shown = table.pager(usize::try_from(rows).unwrap_or(0), before + rows + u64::from(has_next));
-    Pager { total: None, ..shown }
-}
-
 /// The page of a webhook.
 pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode, dialog: Option<Dialog>) -> Answer {
     let (app, actor) = (&signed.app, &signed.actor);
@@ -104,16 +96,18 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
     let now = app.clock.now();
     let path = format!("/webhooks/{webhook}");
     let table = table(&path, &signed.query);
-    let (rows, has_next) = match wanted(&table, now) {
-        Some(wanted) => {
-            let request = PageRequest::numbered(table.page, ROWS, ByTime, true);
-            let found = deliveries::list(app, actor, webhook, wanted, request).await?;
-            (found.data, found.next.is_some())
-        }
-        None => (Vec::new(), false),
+    let sifted = ["state", "type"].iter().any(|name| table.filter(name).is_some());
+    let found = match wanted(&table, now) {
+        Some(wanted) => deliveries::list(app, actor, webhook, wanted, table.uncounted_request(ByTime, sifted)).await?,
+        None => Page { data: Vec::new(), next: None },
     };
     let history = PageRequest::numbered(1, HISTORY, db::status_changes::ByTime, true);
-    let history = webhooks::status_changes(app, actor, webhook, history).await?.data;
+    let changes = webhooks::status_changes(app, actor, webhook, history).await?.data;
+    let mut history: Vec<HistoryLine> = changes.iter().map(words::status_change).collect();
+    if let Some(before) = &it.previous_owner {
+        let later = changes.iter().take_while(|change| change.reason.at > before.until).count();
+        history.insert(later, words::handed_over(before));
+    }
     let recent = overview::recent(app, actor, webhook, words::picture_since(now)).await?;
     let held = if it.status == Status::Inactive { webhooks::held_count(app, actor, webhook).await? } else { 0 };
     let secret = if can_manage { Some(webhooks::secret_hint(app, actor, webhook).await?) } else { None };
@@ -128,6 +122,7 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
         url: LongUrl::new(it.url.as_str()),
         description: it.description.clone(),
         owner: words::who(it.owner.kind, &it.owner.name),
+        formerly: it.previous_owner.as_ref().map(|before| (words::formerly(before), moment(before.until))),
         created_at: moment(it.created_at),
         updated_at: moment(it.updated_at),
         status: words::webhook_status(it.status, it.health),
@@ -141,12 +136,12 @@ pub(super) async fn page(signed: Signed, webhook: WebhookId, status: StatusCode,
         public_key,
         health: words::health(&recent, now),
         replay: super::replays::newest(&signed, webhook).await?,
-        history: history.iter().map(words::status_change).collect(),
+        history,
         states: choices("All states", states, list.filter("state")),
         types: choices("All event types", types, list.filter("type")),
         times: choices("Any time", SPANS.map(|(key, title, _)| (key, title)), list.filter("since")),
-        deliveries: rows.iter().map(|delivery| words::delivery_row(delivery, it.url.as_str())).collect(),
-        pager: uncounted(&table, rows.len(), has_next),
+        deliveries: found.data.iter().map(|delivery| words::delivery_row(delivery, it.url.as_str())).collect(),
+        pager: table.uncounted(&found, sifted),
         list: table.list,
         export_csv: format!("{path}/deliveries.csv"),
         export_json: format!("{path}/deliveries.json"),
@@ -260,17 +255,5 @@ mod tests {
             assert!(wanted(&table(unknown), now).is_none(), "{unknown}");
         }
         assert!(wanted(&table("since="), now).unwrap().since.is_none());
-    }
-
-    #[test]
-    fn pages_are_turned_without_counting() {
-        let first = uncounted(&table("state=held"), 50, true);
-        assert_eq!((first.text().as_str(), first.previous), ("1–50", None));
-        assert_eq!(first.next.as_deref(), Some("/webhooks/wh_1?state=held&page=2"));
-        let last = uncounted(&table("page=2"), 3, false);
-        assert_eq!(
-            (last.text().as_str(), last.previous.as_deref(), last.next),
-            ("51–53", Some("/webhooks/wh_1"), None)
-        );
     }
 }

@@ -177,6 +177,7 @@ fn row(webhook: &WebhookDetails, has_held: bool, strip: Strip) -> WebhookRow {
         url: LongUrl::new(webhook.url.as_str()),
         description: webhook.description.clone(),
         owner: words::who(webhook.owner.kind, &webhook.owner.name),
+        formerly: webhook.previous_owner.as_ref().map(words::formerly).unwrap_or_default(),
         created_at: moment(webhook.created_at),
         status: words::webhook_status(webhook.status, webhook.health),
         why: words::why(webhook),

@@ -25,7 +25,7 @@ use super::{
         events::OriginView,
         parts::{Choice, LongUrl, Who, WhoKind, thousands},
         recent::{Bar, Strip},
-        webhook::StatusChange,
+        webhook::{HistoryLine, Turn},
         webhooks::{ActorChip, Evidence, LastError, Reason, WebhookStatus},
     },
 };
@@ -36,6 +36,7 @@ use crate::{
         principals::Owned,
         recent::RecentDelivery,
         status_changes::{self, Status, StatusCode as Code, StatusReason},
+        webhooks::PreviousOwner,
     },
     ops::webhooks::WebhookDetails,
 };
@@ -55,6 +56,11 @@ pub(super) fn who(kind: PrincipalKind, name: &str) -> Who {
     Who { name: name.to_owned(), kind }
 }
 
+/// Whose a webhook was: "was Bob Ray’s".
+pub(super) fn formerly(before: &PreviousOwner) -> String {
+    format!("was {}’s", before.owner.name)
+}
+
 /// The chips of a selection of event types.
 pub(super) fn chips(event_types: EventTypes) -> Vec<ActorChip> {
     let chip = |actor_type: ActorType| ActorChip {
@@ -71,6 +77,7 @@ pub(super) fn webhook_status(status: Status, health: Health) -> WebhookStatus {
     match (status, health) {
         (Status::Inactive, _) => WebhookStatus::Inactive,
         (Status::Active, Health::Failing) => WebhookStatus::Failing,
+        (Status::Active, Health::Ok) => WebhookStatus::Fine,
         (Status::Active, _) => WebhookStatus::Active,
     }
 }
@@ -236,7 +243,7 @@ pub(super) fn evidence(seen: Option<&status_changes::Evidence>, at: Timestamp) -
 }
 
 /// One line of the status history. The oldest line is the creation.
-pub(super) fn status_change(change: &status_changes::StatusChange) -> StatusChange {
+pub(super) fn status_change(change: &status_changes::StatusChange) -> HistoryLine {
     let why = &change.reason;
     let written = why.message.trim();
     let text = match change.status {
@@ -244,13 +251,22 @@ pub(super) fn status_change(change: &status_changes::StatusChange) -> StatusChan
         Status::Active => written.to_owned(),
         Status::Inactive => turned_off(why),
     };
-    StatusChange {
+    HistoryLine {
         at: moment(why.at),
-        active: change.status == Status::Active,
-        by: actor(&why.by),
+        turn: if change.status == Status::Active { Turn::Active } else { Turn::Inactive },
+        by: Some(actor(&why.by)),
         text,
         evidence: evidence(why.evidence.as_ref(), why.at),
     }
+}
+
+/// The line of the history that tells of another owner.
+pub(super) fn handed_over(before: &PreviousOwner) -> HistoryLine {
+    let text = match before.owner.kind {
+        PrincipalKind::ApiKey => format!("The API key {} was deleted.", before.owner.name),
+        PrincipalKind::User | PrincipalKind::System => format!("{} left or was removed.", before.owner.name),
+    };
+    HistoryLine { at: moment(before.until), turn: Turn::HandedOver, by: None, text, evidence: Evidence::default() }
 }
 
 /// Why a webhook was turned off.

@@ -168,7 +168,7 @@ pub(super) fn listing(workspace: WorkspaceId, wanted: &ApiKeyFilter) -> Listing 
             pattern,
         );
     }
-    Listing { columns: COLUMNS.to_owned(), from: "api_keys k", filter }
+    Listing::new(COLUMNS, "api_keys k", filter)
 }
 
 /// One API key.

@@ -20,7 +20,7 @@ use super::{
         Column::{Int, Text},
         FOUND, Many,
     },
-    page::{self, Filter, Listing, Page, PageRequest},
+    page::{self, Filter, Listing, Page, PageRequest, Sieve},
     status_changes::Status,
 };
 
@@ -179,23 +179,20 @@ pub async fn list(
 }
 
 pub(super) fn listing(webhook: WebhookId, wanted: &Wanted) -> Listing {
-    Listing { columns: columns(), from: FROM, filter: filter(webhook, wanted) }
-}
-
-fn filter(webhook: WebhookId, wanted: &Wanted) -> Filter {
     let mut filter = Filter::default();
+    let mut sieve = Sieve::new("deliveries d");
     filter.and("d.webhook_id = $?", webhook);
     if let Some(state) = wanted.state {
-        filter.and(&format!("{STATE} = $?"), state.as_str());
+        sieve.and(&format!("{STATE} = $?"), state.as_str());
         // What is shown under these states is stored under the same word or as pending: an index knows the pending ones.
         match state {
-            State::Pending | State::Held => filter.and_always("d.state = 'pending'"),
-            State::Delivered | State::Failed => filter.and("d.state = $?", state.as_str()),
+            State::Pending | State::Held => sieve.and_always("d.state = 'pending'"),
+            State::Delivered | State::Failed => sieve.and("d.state = $?", state.as_str()),
             State::Cancelled => {}
         }
     }
     if let Some(event_type) = &wanted.event_type {
-        filter.and("d.event_type = $?", event_type);
+        sieve.and("d.event_type = $?", event_type);
     }
     if let Some(since) = wanted.since {
         filter.and("d.created_at >= $?", since);
@@ -203,7 +200,7 @@ fn filter(webhook: WebhookId, wanted: &Wanted) -> Filter {
     if let Some(until) = wanted.until {
         filter.and("d.created_at < $?", until);
     }
-    filter
+    Listing::new(columns(), FROM, filter).sifted(sieve)
 }
 
 /// How many deliveries of a webhook are wanted; counts no further than `limit`.
@@ -211,7 +208,8 @@ fn filter(webhook: WebhookId, wanted: &Wanted) -> Filter {
 /// # Errors
 /// See [`DbError`].
 pub async fn wanted_count(conn: &mut Conn, webhook: WebhookId, wanted: &Wanted, limit: u32) -> Result<u32, DbError> {
-    page::count_up_to(conn, "deliveries d JOIN webhooks w ON w.id = d.webhook_id", filter(webhook, wanted), limit).await
+    let filter = listing(webhook, wanted).whole();
+    page::count_up_to(conn, "deliveries d JOIN webhooks w ON w.id = d.webhook_id", filter, limit).await
 }
 
 /// The deliveries of an event, in the order in which they became owed; at most `limit`.

@@ -2,6 +2,8 @@
 //!
 //! The feed is numbered without gaps, so its order is the number, and it has no other.
 
+use std::time::Duration;
+
 use bellwire_core::{
     catalogue::EventTypes,
     event::{EventActor, Origin},
@@ -13,7 +15,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Conn, DbError, Row,
-    page::{self, Filter, Listing, Page, PageRequest, Sort},
+    page::{self, Filter, Listing, Page, PageRequest, Sieve, Sort},
 };
 
 /// One thing that happened, as receivers get it.
@@ -75,17 +77,13 @@ pub struct Wanted {
     pub actor_id: Option<String>,
     /// Only those about the thing with this id.
     pub object_id: Option<String>,
-    /// Only those with this text among their ids, the name of their actor or their data, whatever the case. The newest
-    /// [`SEARCHED`] events of the workspace are looked at.
+    /// Only those with this text among their ids, the name of their actor or their data, whatever the case.
     pub search: Option<String>,
     /// Only those that were written at this time or later.
     pub since: Option<Timestamp>,
     /// Only those that were written before this time.
     pub until: Option<Timestamp>,
 }
-
-/// How many events a search looks at.
-pub const SEARCHED: i64 = 100_000;
 
 const COLUMNS: &str = "e.id AS id, e.type AS type, e.occurred_at AS occurred_at, e.workspace_id AS workspace_id, \
      e.sequence AS sequence, e.actor AS actor, e.data AS data, e.correlation_id AS correlation_id, e.test AS test";
@@ -114,48 +112,86 @@ pub async fn list(
     wanted: &Wanted,
     request: &PageRequest<BySequence>,
 ) -> Result<Page<EventView>, DbError> {
-    page::list(conn, listing(workspace, wanted), request, read).await
+    let bounds = bounds(conn, workspace, wanted).await?;
+    page::list(conn, listing(workspace, wanted, bounds), request, read).await
 }
 
-pub(super) fn listing(workspace: WorkspaceId, wanted: &Wanted) -> Listing {
+pub(super) fn listing(workspace: WorkspaceId, wanted: &Wanted, (first, last): Bounds) -> Listing {
     let mut filter = Filter::default();
+    let mut sieve = Sieve::new("events e");
     filter.and("e.workspace_id = $?", workspace);
+    if let Some(first) = first {
+        filter.and("e.sequence >= $?", first);
+    }
+    if let Some(last) = last {
+        filter.and("e.sequence < $?", last);
+    }
     if let Some(event_types) = wanted.event_types {
         // Names of the catalogue: nothing in them needs quoting. No name is of no event.
         let names: Vec<String> = event_types.iter().map(|event_type| format!("'{event_type}'")).collect();
-        filter
-            .and_always(&format!("e.type IN ({})", if names.is_empty() { "''".to_owned() } else { names.join(", ") }));
+        sieve.and_always(&format!("e.type IN ({})", if names.is_empty() { "''".to_owned() } else { names.join(", ") }));
     }
     // Actors and data are stored as compact JSON, and an id has nothing in it that JSON would escape.
     if let Some(id) = wanted.actor_id.as_deref() {
-        filter.and("e.actor LIKE $? ESCAPE '\\'", like(&format!("\"id\":\"{id}\"")));
+        sieve.and("e.actor LIKE $? ESCAPE '\\'", like(&format!("\"id\":\"{id}\"")));
     }
     if let Some(id) = wanted.object_id.as_deref() {
-        filter.and("e.data LIKE $? ESCAPE '\\'", like(&format!("\"id\":\"{id}\"")));
+        sieve.and("e.data LIKE $? ESCAPE '\\'", like(&format!("\"id\":\"{id}\"")));
     }
     match wanted.search.as_deref().map(str::trim) {
         None | Some("") => {}
         Some(text) => match text.parse::<EventId>() {
             Ok(id) => filter.and("e.id = $?", id),
-            Err(_) => {
-                filter.and(
-                    "LOWER(e.data) LIKE $? ESCAPE '\\' OR LOWER(e.actor) LIKE $? ESCAPE '\\'",
-                    page::containing(text),
-                );
-                let newest = format!(
-                    "e.sequence > (SELECT w.sequence - {SEARCHED} FROM workspaces w WHERE w.id = e.workspace_id)"
-                );
-                filter.and_always(&newest);
-            }
+            Err(_) => sieve
+                .and("LOWER(e.data) LIKE $? ESCAPE '\\' OR LOWER(e.actor) LIKE $? ESCAPE '\\'", page::containing(text)),
         },
     }
     if let Some(since) = wanted.since {
-        filter.and("e.created_at >= $?", since);
+        sieve.and("e.created_at >= $?", since);
     }
     if let Some(until) = wanted.until {
-        filter.and("e.created_at < $?", until);
+        sieve.and("e.created_at < $?", until);
     }
-    Listing { columns: COLUMNS.to_owned(), from: "events e", filter }
+    Listing::new(COLUMNS, "events e", filter).sifted(sieve)
+}
+
+/// The first number of a part of the feed, and the one behind its last.
+pub(super) type Bounds = (Option<i64>, Option<i64>);
+
+/// How far the times of events may be out of the order of their numbers: they are taken before the number is, by the clock of
+/// the node.
+const OUT_OF_ORDER: Duration = Duration::from_secs(60);
+
+/// The part of the feed in which everything of a time is.
+async fn bounds(conn: &mut Conn, workspace: WorkspaceId, wanted: &Wanted) -> Result<Bounds, DbError> {
+    let first = match wanted.since {
+        Some(since) => Some(first_since(conn, workspace, since.saturating_sub(OUT_OF_ORDER)).await?),
+        None => None,
+    };
+    let last = match wanted.until {
+        Some(until) => Some(first_since(conn, workspace, until.saturating_add(OUT_OF_ORDER)).await?),
+        None => None,
+    };
+    Ok((first, last))
+}
+
+/// The number of the first event of this time or later, by halving the feed: a step for each doubling of its length.
+async fn first_since(conn: &mut Conn, workspace: WorkspaceId, time: Timestamp) -> Result<i64, DbError> {
+    let sql = "SELECT COALESCE(MIN(sequence), 0) AS low FROM events WHERE workspace_id = $1";
+    let mut low: i64 = conn.query_one(sql, &[workspace.into()]).await?.get("low")?;
+    let sql = "SELECT sequence + 1 AS high FROM workspaces WHERE id = $1";
+    let mut high: i64 = conn.query_one(sql, &[workspace.into()]).await?.get("high")?;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let sql = "SELECT sequence, created_at FROM events WHERE workspace_id = $1 AND sequence >= $2 \
+                   ORDER BY sequence LIMIT 1";
+        let row = conn.query_opt(sql, &[workspace.into(), middle.into()]).await?;
+        match row {
+            Some(row) if row.get::<Timestamp>("created_at")? < time => low = row.get::<i64>("sequence")? + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
 }
 
 /// As [`page::containing`], with the case as it is.

@@ -61,7 +61,7 @@ pub async fn users(
     }
     let from = "memberships m JOIN users u ON u.id = m.user_id";
     let request = PageRequest::numbered(1, limit, UserSort::Name, false);
-    page::list(conn, Listing { columns: USERS.to_owned(), from, filter }, &request, read).await
+    page::list(conn, Listing::new(USERS, from, filter), &request, read).await
 }
 
 /// As [`users`], of API keys.
@@ -86,7 +86,7 @@ pub async fn api_keys(
         filter.and("k.name_key LIKE $? ESCAPE '\\'", page::containing(text));
     }
     let request = PageRequest::numbered(1, limit, ApiKeySort::Name, false);
-    page::list(conn, Listing { columns: API_KEYS.to_owned(), from: "api_keys k", filter }, &request, read).await
+    page::list(conn, Listing::new(API_KEYS, "api_keys k", filter), &request, read).await
 }
 
 /// Those of these ids that are users or API keys of the workspace, by name. `ids` is short: some hundreds.
@@ -100,11 +100,13 @@ pub async fn of(conn: &mut Conn, workspace: WorkspaceId, ids: &[PrincipalId]) ->
     let mut values = vec![workspace.into()];
     values.extend(ids.iter().map(|id| Value::from(id.to_string())));
     let list = (2..2 + ids.len()).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ");
+    // Sorted here: SQLite would rather walk all users by name than sort these few.
     let sql = format!(
-        "SELECT {USERS}, m.name_key AS name_key FROM memberships m JOIN users u ON u.id = m.user_id \
+        "SELECT {USERS} FROM memberships m JOIN users u ON u.id = m.user_id \
          WHERE m.workspace_id = $1 AND m.user_id IN ({list}) \
-         UNION ALL SELECT {API_KEYS}, k.name_key AS name_key FROM api_keys k WHERE k.workspace_id = $1 AND k.id IN ({list}) \
-         ORDER BY name_key, id"
+         UNION ALL SELECT {API_KEYS} FROM api_keys k WHERE k.workspace_id = $1 AND k.id IN ({list})"
     );
-    conn.query(&sql, &values).await?.iter().map(read).collect()
+    let mut found: Vec<Candidate> = conn.query(&sql, &values).await?.iter().map(read).collect::<Result<_, _>>()?;
+    found.sort_by_cached_key(|it| (it.name.to_lowercase(), it.id.to_string()));
+    Ok(found)
 }

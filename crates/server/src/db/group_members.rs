@@ -134,7 +134,7 @@ pub(super) fn listing(workspace: WorkspaceId, group: GroupId, wanted: &GroupMemb
         let condition = format!("x.name_key LIKE $? ESCAPE '\\' OR x.principal_id LIKE $? ESCAPE '\\'{email}");
         filter.and(&condition, page::containing(text));
     }
-    Listing { columns: COLUMNS.to_owned(), from: FROM, filter }
+    Listing::new(COLUMNS, FROM, filter)
 }
 
 /// `$first, …, $last`, and the ids as their values.

@@ -132,7 +132,7 @@ pub(super) fn listing(workspace: WorkspaceId, wanted: &GroupFilter) -> Listing {
             pattern,
         );
     }
-    Listing { columns: COLUMNS.to_owned(), from: "groups g", filter }
+    Listing::new(COLUMNS, "groups g", filter)
 }
 
 /// One group.

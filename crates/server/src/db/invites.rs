@@ -184,7 +184,7 @@ pub(super) fn listing(workspace: WorkspaceId, wanted: &InviteFilter) -> Listing 
     if let Some(text) = &wanted.search {
         filter.and("i.email LIKE $? ESCAPE '\\' OR i.id LIKE $? ESCAPE '\\'", page::containing(text));
     }
-    Listing { columns: COLUMNS.to_owned(), from: "invites i", filter }
+    Listing::new(COLUMNS, "invites i", filter)
 }
 
 /// One invite.

@@ -111,11 +111,7 @@ pub async fn count(conn: &mut Conn, workspace: WorkspaceId) -> Result<u64, DbErr
 pub(super) fn listing(workspace: WorkspaceId) -> Listing {
     let mut filter = Filter::default();
     filter.and("c.workspace_id = $?", workspace);
-    Listing {
-        columns: "c.id AS id, c.amount AS amount, c.source AS source, c.note AS note, c.by AS by, c.at AS at, \
-                  c.balance AS balance"
-            .to_owned(),
-        from: "license_credits c",
-        filter,
-    }
+    let columns = "c.id AS id, c.amount AS amount, c.source AS source, c.note AS note, c.by AS by, c.at AS at, \
+                   c.balance AS balance";
+    Listing::new(columns, "license_credits c", filter)
 }

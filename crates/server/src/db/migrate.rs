@@ -29,6 +29,8 @@ const MIGRATIONS: &[Migration] = &migrations![
     "0007_without_rowid",
     "0008_engine",
     "0009_replays",
+    "0010_webhook_search",
+    "0011_previous_owners",
     "0012_master_key",
     "0013_nodes",
     "0016_tuning",

@@ -132,18 +132,22 @@ impl Db {
     /// Connections that one process opens to PostgreSQL at the most, the one that listens among them.
     pub const MAX_CONNECTIONS: usize = postgres::CONNECTIONS + 1;
 
-    /// Opens the database that `url` names (`sqlite:PATH` or `postgres://…`) for a server, and brings its tables up to date. From
-    /// then on a PostgreSQL that is silent for 20 s while it owes an answer counts as not available.
+    /// Opens the database that `url` names (`sqlite:PATH` or `postgres://…`) and brings its tables up to date.
     ///
     /// # Errors
     /// With a sentence for the operator when it can't be opened.
     pub async fn open(url: &str) -> Result<Self, DbError> {
         let db = Self::connect(url).await?;
         db.migrate().await?;
-        if let Self::Postgres(postgres) = &db {
+        Ok(db)
+    }
+
+    /// From now on a PostgreSQL that is silent for 20 s while it owes an answer counts as not available: for servers. A command may
+    /// work for hours.
+    pub fn hurry(&self) {
+        if let Self::Postgres(postgres) = self {
             postgres.hurry();
         }
-        Ok(db)
     }
 
     /// Opens the database as it is: its tables may be missing or old.

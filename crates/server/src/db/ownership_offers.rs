@@ -83,9 +83,10 @@ pub enum Wanted {
 
 const COLUMNS: &str = "o.id AS id, o.from_user_id AS from_id, f.name AS from_name, o.to_user_id AS to_id, t.name AS to_name, \
                        o.created_at AS created_at, o.expires_at AS expires_at";
+// The empty text keeps SQLite from reading all active users of the workspace first: every page of the console asks for an offer.
 const FROM: &str = "ownership_offers o \
-                    JOIN memberships f ON f.workspace_id = o.workspace_id AND f.user_id = o.from_user_id AND f.status = 'active' \
-                    JOIN memberships t ON t.workspace_id = o.workspace_id AND t.user_id = o.to_user_id AND t.status = 'active'";
+     JOIN memberships f ON f.workspace_id = o.workspace_id || '' AND f.user_id = o.from_user_id AND f.status = 'active' \
+     JOIN memberships t ON t.workspace_id = o.workspace_id || '' AND t.user_id = o.to_user_id AND t.status = 'active'";
 
 fn read(row: &Row) -> Result<OwnershipOffer, DbError> {
     let user = |id: &str, name: &str| {
@@ -112,9 +113,14 @@ pub async fn list(
     now: Timestamp,
     request: &PageRequest<ByCreated>,
 ) -> Result<Page<OwnershipOffer>, DbError> {
+    page::list(conn, listing(workspace, wanted, now), request, read).await
+}
+
+pub(super) fn listing(workspace: WorkspaceId, wanted: Wanted, now: Timestamp) -> Listing {
     let mut filter = Filter::default();
     filter.and("o.workspace_id = $?", workspace);
-    filter.and("o.expires_at > $?", now);
+    // Along the index of the order, not along that of their ends.
+    filter.and("COALESCE(o.expires_at, 0) > $?", now);
     match wanted {
         Wanted::All => {}
         Wanted::One(id) => filter.and("o.id = $?", id),
@@ -124,7 +130,7 @@ pub async fn list(
     let owns = "EXISTS (SELECT 1 FROM role_members y JOIN roles w ON w.id = y.role_id WHERE y.workspace_id = o.workspace_id \
                 AND y.principal_id = o.from_user_id AND w.built_in = 1 AND w.name = $?)";
     filter.and(owns, BuiltInRole::Owner.name());
-    page::list(conn, Listing { columns: COLUMNS.to_owned(), from: FROM, filter }, request, read).await
+    Listing::new(COLUMNS, FROM, filter)
 }
 
 /// The first of the offers that are open at `now`.

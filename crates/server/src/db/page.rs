@@ -4,6 +4,10 @@
 //! stays right while rows come and go, and costs the same on the first page and on the last. People turn numbered pages: an
 //! offset. Both go through [`list`], so they can't sort differently.
 //!
+//! Some lists are filtered by what no index knows, and may have millions of rows: the feed by type, deliveries by state. Such a
+//! condition is a [`Sieve`]: a page looks at [`LOOKED_AT`] rows at the most, and when it has not found enough among them its
+//! `next` goes on behind the last one that it looked at. So a page may have few rows, or none, and not be the last.
+//!
 //! What always holds: following `next` from the first page to the end shows every row that was there all the time exactly
 //! once; a cursor is refused when it belongs to another order than the one that is asked for.
 
@@ -91,7 +95,7 @@ impl<S: Sort> PageRequest<S> {
 pub struct Page<T> {
     /// The rows.
     pub data: Vec<T>,
-    /// The cursor of the next page; null on the last one.
+    /// The cursor of the next page; null on the last one. A filtered page may have few rows, or none, and still have a next one.
     pub next: Option<String>,
 }
 
@@ -142,8 +146,8 @@ impl Cursor {
         Ok(Self { key, id })
     }
 
-    fn write<S: Sort>(sort: S, descending: bool, key: &Key, id: &str) -> Result<String, DbError> {
-        let json = serde_json::to_vec(&(sort.name(), descending, key, id));
+    fn write<S: Sort>(&self, sort: S, descending: bool) -> Result<String, DbError> {
+        let json = serde_json::to_vec(&(sort.name(), descending, &self.key, &self.id));
         json.map(|json| URL_SAFE_NO_PAD.encode(json)).map_err(|error| DbError::Fault(error.to_string()))
     }
 }
@@ -169,6 +173,18 @@ impl Filter {
         self.and(&format!("COALESCE({column}, '') = $?"), value);
     }
 
+    /// Adds the condition that rows are behind or before a place.
+    fn and_beyond<S: Sort>(&mut self, request: &PageRequest<S>, comparison: &str, place: &Cursor) {
+        let (key, id) = (request.sort.column(), request.sort.id());
+        self.values.push(place.id.clone().into());
+        let number = self.values.len();
+        let value = match &place.key {
+            Key::Int(it) => Value::Int(*it),
+            Key::Text(it) => Value::Text(it.clone()),
+        };
+        self.and(&format!("({key}, {id}) {comparison} ($?, ${number})"), value);
+    }
+
     /// Adds a condition without a value.
     pub fn and_always(&mut self, condition: &str) {
         let and = if self.sql.is_empty() { "" } else { " AND " };
@@ -176,15 +192,66 @@ impl Filter {
     }
 }
 
+/// Conditions that every row must be looked at for.
+#[derive(Clone, Debug)]
+pub struct Sieve {
+    /// What is walked, without joins: `events e`.
+    from: &'static str,
+    conditions: Vec<(String, Option<Value>)>,
+}
+
+impl Sieve {
+    /// Lets everything through. `from` is what a list walks, without joins.
+    pub fn new(from: &'static str) -> Self {
+        Self { from, conditions: Vec::new() }
+    }
+
+    /// Adds a condition, in which `$?` stands for `value`.
+    pub fn and(&mut self, condition: &str, value: impl Into<Value>) {
+        self.conditions.push((condition.to_owned(), Some(value.into())));
+    }
+
+    /// Adds a condition without a value.
+    pub fn and_always(&mut self, condition: &str) {
+        self.conditions.push((condition.to_owned(), None));
+    }
+}
+
 /// What a list reads. `columns` and `from` are SQL; `from` may have joins.
 #[derive(Clone, Debug)]
 pub struct Listing {
     /// `w.id AS id, w.url AS url`
-    pub columns: String,
+    columns: String,
     /// `webhooks w`
-    pub from: &'static str,
-    /// Which rows.
-    pub filter: Filter,
+    from: &'static str,
+    /// Which rows, as far as an index knows.
+    filter: Filter,
+    /// Which of those, when the others may be many.
+    sieve: Option<Sieve>,
+}
+
+impl Listing {
+    /// A list of all rows that `filter` finds.
+    pub fn new(columns: impl Into<String>, from: &'static str, filter: Filter) -> Self {
+        Self { columns: columns.into(), from, filter, sieve: None }
+    }
+
+    /// The same list, of which only what the sieve lets through is shown.
+    pub fn sifted(self, sieve: Sieve) -> Self {
+        Self { sieve: Some(sieve).filter(|sieve| !sieve.conditions.is_empty()), ..self }
+    }
+
+    /// All conditions, the sieve's too.
+    pub fn whole(self) -> Filter {
+        let mut filter = self.filter;
+        for (condition, value) in self.sieve.into_iter().flat_map(|sieve| sieve.conditions) {
+            match value {
+                Some(value) => filter.and(&condition, value),
+                None => filter.and_always(&condition),
+            }
+        }
+        filter
+    }
 }
 
 /// Reads one page.
@@ -197,38 +264,70 @@ pub async fn list<T, S: Sort>(
     request: &PageRequest<S>,
     read: impl Fn(&Row) -> Result<T, DbError> + Send,
 ) -> Result<Page<T>, DbError> {
-    let (sql, values) = statement(listing, request);
+    let edge = match edge_statement(&listing, request) {
+        Some((sql, values)) => conn.query_opt(&sql, &values).await?.as_ref().map(cursor).transpose()?,
+        None => None,
+    };
+    let (sql, values) = statement(listing, request, edge.as_ref());
     let rows = conn.query(&sql, &values).await?;
     let shown = &rows[..rows.len().min(request.limit as usize)];
     let next = match shown.last() {
-        Some(last) if rows.len() > shown.len() => {
-            let key = match last.get::<i64>("page_key") {
-                Ok(number) => Key::Int(number),
-                Err(_) => Key::Text(last.get("page_key")?),
-            };
-            Some(Cursor::write(request.sort, request.descending, &key, &last.get::<String>("page_id")?)?)
-        }
-        _ => None,
+        Some(last) if rows.len() > shown.len() => Some(cursor(last)?),
+        _ => edge,
     };
+    let next = next.map(|next| next.write(request.sort, request.descending)).transpose()?;
     Ok(Page { data: shown.iter().map(read).collect::<Result<_, _>>()?, next })
 }
 
-/// The statement that reads a page, and one row more.
-pub(super) fn statement<S: Sort>(listing: Listing, request: &PageRequest<S>) -> (String, Vec<Value>) {
+/// The place of a row that a page or its edge has read.
+fn cursor(row: &Row) -> Result<Cursor, DbError> {
+    let key = match row.get::<i64>("page_key") {
+        Ok(number) => Key::Int(number),
+        Err(_) => Key::Text(row.get("page_key")?),
+    };
+    Ok(Cursor { key, id: row.get("page_id")? })
+}
+
+/// Rows that one page of a sifted list looks at, at the most.
+pub const LOOKED_AT: i64 = 20_000;
+
+/// The statement that finds the last row that a page of a sifted list looks at; no row when the list ends before. Nothing for
+/// other lists, and for those that are turned by number.
+pub(super) fn edge_statement<S: Sort>(listing: &Listing, request: &PageRequest<S>) -> Option<(String, Vec<Value>)> {
+    let sieve = listing.sieve.as_ref()?;
+    let mut filter = listing.filter.clone();
+    match &request.position {
+        Position::After(cursor) => filter.and_beyond(request, if request.descending { "<" } else { ">" }, cursor),
+        Position::Offset(0) => {}
+        Position::Offset(_) => return None,
+    }
+    let (key, id, from) = (request.sort.column(), request.sort.id(), sieve.from);
+    let order = if request.descending { "DESC" } else { "ASC" };
+    let sql = format!(
+        "SELECT {key} AS page_key, {id} AS page_id FROM {from} WHERE {} ORDER BY {key} {order}, {id} {order} \
+         LIMIT 1 OFFSET {}",
+        filter.sql,
+        LOOKED_AT - 1,
+    );
+    Some((sql, filter.values))
+}
+
+/// The statement that reads a page, and one row more, but no row behind `edge`.
+pub(super) fn statement<S: Sort>(
+    listing: Listing,
+    request: &PageRequest<S>,
+    edge: Option<&Cursor>,
+) -> (String, Vec<Value>) {
     let (key, id) = (request.sort.column(), request.sort.id());
-    let (order, beyond) = if request.descending { ("DESC", "<") } else { ("ASC", ">") };
-    let Listing { columns, from, mut filter } = listing;
+    let (order, beyond, within) = if request.descending { ("DESC", "<", ">=") } else { ("ASC", ">", "<=") };
+    let (columns, from) = (listing.columns.clone(), listing.from);
+    let mut filter = listing.whole();
+    if let Some(edge) = edge {
+        filter.and_beyond(request, within, edge);
+    }
     let mut offset = String::new();
     match &request.position {
-        Position::After(cursor) => {
-            filter.values.push(cursor.id.clone().into());
-            let number = filter.values.len();
-            let value = match &cursor.key {
-                Key::Int(it) => Value::Int(*it),
-                Key::Text(it) => Value::Text(it.clone()),
-            };
-            filter.and(&format!("({key}, {id}) {beyond} ($?, ${number})"), value);
-        }
+        Position::After(cursor) => filter.and_beyond(request, beyond, cursor),
         Position::Offset(0) => {}
         Position::Offset(rows) => {
             filter.values.push(i64::try_from(*rows).unwrap_or(i64::MAX).into());
@@ -253,13 +352,19 @@ pub const COUNTED: u64 = 10_000;
 /// # Errors
 /// See [`DbError`].
 pub async fn count(conn: &mut Conn, listing: &Listing) -> Result<u64, DbError> {
-    let total: i64 = conn.query_one(&count_statement(listing), &listing.filter.values).await?.get("total")?;
+    let (sql, values) = count_statement(listing.clone());
+    let total: i64 = conn.query_one(&sql, &values).await?.get("total")?;
     Ok(total.unsigned_abs())
 }
 
-pub(super) fn count_statement(listing: &Listing) -> String {
-    let (from, conditions, most) = (listing.from, &listing.filter.sql, COUNTED + 1);
-    format!("SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM {from} WHERE {conditions} LIMIT {most}) AS counted")
+pub(super) fn count_statement(listing: Listing) -> (String, Vec<Value>) {
+    let from = listing.from;
+    let Filter { sql: conditions, values } = listing.whole();
+    let most = COUNTED + 1;
+    let sql = format!(
+        "SELECT COUNT(*) AS total FROM (SELECT 1 AS one FROM {from} WHERE {conditions} LIMIT {most}) AS counted"
+    );
+    (sql, values)
 }
 
 /// How many rows a filter finds; counts no further than `limit`.
@@ -317,12 +422,13 @@ mod tests {
 
     #[test]
     fn cursors_are_refused_unless_they_belong_to_the_order() {
-        let text = Cursor::write(ByName, true, &Key::Text("a'b".to_owned()), "wh_1").unwrap();
+        let write = |key| Cursor { key, id: "wh_1".to_owned() }.write(ByName, true).unwrap();
+        let text = write(Key::Text("a'b".to_owned()));
         let request = PageRequest::new(None, Some(&text), ByName, true).unwrap();
         let Position::After(cursor) = request.position else { panic!("a cursor was given") };
         assert_eq!(cursor, Cursor { key: Key::Text("a'b".to_owned()), id: "wh_1".to_owned() });
-        let number = Cursor::write(ByName, true, &Key::Int(7), "wh_1").unwrap();
-        let nul = Cursor::write(ByName, true, &Key::Text("\0".to_owned()), "wh_1").unwrap();
+        let number = write(Key::Int(7));
+        let nul = write(Key::Text("\0".to_owned()));
         for (bad, descending) in
             [(text.as_str(), false), ("", true), ("!", true), ("bnVsbA", true), (&number, true), (&nul, true)]
         {

@@ -75,7 +75,7 @@ impl Postgres {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// From now on nothing takes longer than [`SILENCE`]: this is no command that may work for hours.
+    /// See [`Db::hurry`](super::Db::hurry).
     pub(super) fn hurry(&self) {
         self.hurries.store(true, Relaxed);
     }

@@ -4,10 +4,15 @@ use bellwire_core::{
     event::{EventActor, PrincipalId, PrincipalKind},
     id::{GroupId, RoleId, WorkspaceId},
     permission::{BuiltInRole, Permissions},
+    time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Conn, DbError, Row};
+use super::{
+    Conn, DbError, Row,
+    status_changes::json,
+    webhooks::{Owner, PreviousOwner},
+};
 
 /// Whether a user or API key may act in the workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -238,7 +243,7 @@ pub async fn owned(conn: &mut Conn, workspace: WorkspaceId, principal: Principal
     Ok(Owned { webhooks: count("webhooks")?, groups: count("groups")? })
 }
 
-/// Gives the webhooks of a principal that goes away to another one.
+/// Gives the webhooks of a principal that goes away to another one; they remember whose they were.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -246,9 +251,13 @@ pub async fn hand_over_owned(
     conn: &mut Conn,
     workspace: WorkspaceId,
     from: PrincipalId,
+    name: &str,
     to: &EventActor,
+    now: Timestamp,
 ) -> Result<(), DbError> {
-    let sql = "UPDATE webhooks SET owner_type = $3, owner_id = $4, owner_name = $5, owner_key = $6 \
+    let owner = Owner { kind: from.kind(), id: from.to_string(), name: name.to_owned() };
+    let previous = PreviousOwner { owner, until: now };
+    let sql = "UPDATE webhooks SET owner_type = $3, owner_id = $4, owner_name = $5, owner_key = $6, previous_owner = $7 \
                WHERE workspace_id = $1 AND owner_id = $2 AND deleted_at IS NULL";
     let values = [
         workspace.into(),
@@ -257,6 +266,7 @@ pub async fn hand_over_owned(
         to.id.clone().unwrap_or_default().into(),
         (&to.name).into(),
         to.name.to_lowercase().into(),
+        json(&previous)?.into(),
     ];
     conn.execute(sql, &values).await?;
     Ok(())

@@ -207,7 +207,7 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ReplayId) -> Resul
 pub async fn list(conn: &mut Conn, webhook: WebhookId, request: &PageRequest<ByTime>) -> Result<Page<Replay>, DbError> {
     let mut filter = Filter::default();
     filter.and("r.webhook_id = $?", webhook);
-    page::list(conn, Listing { columns: COLUMNS.to_owned(), from: FROM, filter }, request, read).await
+    page::list(conn, Listing::new(COLUMNS, FROM, filter), request, read).await
 }
 
 /// The replay that waits longest for its next step; none of an inactive webhook.

@@ -320,7 +320,7 @@ pub async fn members(
     let from = "role_members y \
                 LEFT JOIN memberships m ON m.workspace_id = y.workspace_id AND m.user_id = y.principal_id \
                 LEFT JOIN api_keys k ON k.workspace_id = y.workspace_id AND k.id = y.principal_id";
-    page::list(conn, Listing { columns: columns.to_owned(), from, filter }, request, |row| {
+    page::list(conn, Listing::new(columns, from, filter), request, |row| {
         let id: PrincipalId = row.parse("id")?;
         Ok(RoleMember { kind: id.kind(), id: id.to_string(), name: row.get("name")?, status: row.parse("status")? })
     })

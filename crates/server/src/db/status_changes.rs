@@ -163,14 +163,9 @@ pub async fn list(
 ) -> Result<Page<StatusChange>, DbError> {
     let mut filter = Filter::default();
     filter.and("s.webhook_id = $?", webhook);
-    let listing = Listing {
-        columns: "s.id AS id, s.webhook_id AS webhook_id, s.status AS status, s.code AS code, s.message AS message, \
-                  s.by AS by_json, s.evidence AS evidence, s.at AS at"
-            .to_owned(),
-        from: "status_changes s",
-        filter,
-    };
-    page::list(conn, listing, request, |row| {
+    let columns = "s.id AS id, s.webhook_id AS webhook_id, s.status AS status, s.code AS code, s.message AS message, \
+                   s.by AS by_json, s.evidence AS evidence, s.at AS at";
+    page::list(conn, Listing::new(columns, "status_changes s", filter), request, |row| {
         Ok(StatusChange {
             id: row.get("id")?,
             webhook_id: row.get("webhook_id")?,

@@ -168,7 +168,7 @@ pub(super) fn listing(workspace: WorkspaceId, wanted: &UserFilter) -> Listing {
             pattern,
         );
     }
-    Listing { columns: COLUMNS.to_owned(), from: FROM, filter }
+    Listing::new(COLUMNS, FROM, filter)
 }
 
 /// One member of a workspace.

@@ -58,7 +58,7 @@ pub struct Webhook {
 }
 
 /// Who owns a webhook.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = WebhookOwner)]
 pub struct Owner {
     /// `user` or `api_key`.
@@ -70,11 +70,24 @@ pub struct Owner {
     pub name: String,
 }
 
+/// Who owned a webhook before it was handed over: somebody who left or was removed, or an API key that was deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = WebhookPreviousOwner)]
+pub struct PreviousOwner {
+    /// Who.
+    #[serde(flatten)]
+    pub owner: Owner,
+    /// When it was handed over.
+    pub until: Timestamp,
+}
+
 /// Everything that is stored of a webhook.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// What is shown.
     pub webhook: Webhook,
+    /// Whose it was before, when it was handed over.
+    pub previous_owner: Option<PreviousOwner>,
     /// Custom headers.
     pub headers_sealed: Option<Vec<u8>>,
     /// Requests per second at the most.
@@ -221,7 +234,8 @@ const COLUMNS: &str = "w.id AS id, w.url AS url, w.description AS description, w
      w.headers_sealed AS headers_sealed, w.rate_limit AS rate_limit, w.secret_sealed AS secret_sealed, \
      w.old_secret_sealed AS old_secret_sealed, w.old_secret_until AS old_secret_until, \
      w.signing_seed_sealed AS signing_seed_sealed, w.failing_since AS failing_since, \
-     w.failing_uncounted AS failing_uncounted, w.failing_attempts AS failing_attempts, w.last_error AS last_error, w.cancel_before AS cancel_before";
+     w.failing_uncounted AS failing_uncounted, w.failing_attempts AS failing_attempts, w.last_error AS last_error, \
+     w.cancel_before AS cancel_before, w.previous_owner AS previous_owner";
 
 fn read(row: &Row) -> Result<Record, DbError> {
     let event_types: EventTypes = row.json("event_types")?;
@@ -245,6 +259,7 @@ fn read(row: &Row) -> Result<Record, DbError> {
     };
     Ok(Record {
         webhook,
+        previous_owner: optional_json(row, "previous_owner")?,
         headers_sealed: row.get("headers_sealed")?,
         rate_limit: row.get("rate_limit")?,
         secret_sealed: row.get("secret_sealed")?,
@@ -284,14 +299,11 @@ pub(super) fn listing(workspace: WorkspaceId, wanted: &Wanted) -> Listing {
         None | Some("") => {}
         Some(text) => match text.parse::<WebhookId>() {
             Ok(id) => filter.and("w.id = $?", id),
-            Err(_) => filter.and(
-                "LOWER(w.url) LIKE $? ESCAPE '\\' OR LOWER(w.description) LIKE $? ESCAPE '\\' \
-                 OR w.owner_key LIKE $? ESCAPE '\\'",
-                page::containing(text),
-            ),
+            Err(_) => filter
+                .and("w.search_key LIKE $? ESCAPE '\\' OR w.owner_key LIKE $? ESCAPE '\\'", page::containing(text)),
         },
     }
-    Listing { columns: COLUMNS.to_owned(), from: "webhooks w", filter }
+    Listing::new(COLUMNS, "webhooks w", filter)
 }
 
 /// One page of the workspace's webhooks.
@@ -357,8 +369,8 @@ pub async fn target(conn: &mut Conn, id: WebhookId) -> Result<Option<Target>, Db
 pub async fn insert(conn: &mut Conn, workspace: WorkspaceId, record: &Record) -> Result<(), DbError> {
     let sql = "INSERT INTO webhooks (id, workspace_id, url, description, event_types, actor_types, headers_sealed, \
                rate_limit, owner_type, owner_id, owner_name, owner_key, status, secret_sealed, signing_seed_sealed, \
-               health, created_at, updated_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)";
+               health, created_at, updated_at, search_key) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18)";
     let values = [
         record.id.into(),
         workspace.into(),
@@ -377,6 +389,7 @@ pub async fn insert(conn: &mut Conn, workspace: WorkspaceId, record: &Record) ->
         record.signing_seed_sealed.clone().into(),
         record.health.as_str().into(),
         record.created_at.into(),
+        search_key(record).into(),
     ];
     conn.execute(sql, &values).await?;
     subscribe(conn, workspace, record.id, record.event_types).await
@@ -389,7 +402,7 @@ pub async fn insert(conn: &mut Conn, workspace: WorkspaceId, record: &Record) ->
 /// See [`DbError`].
 pub async fn update(conn: &mut Conn, workspace: WorkspaceId, record: &Record) -> Result<(), DbError> {
     let sql = "UPDATE webhooks SET url = $2, description = $3, event_types = $4, actor_types = $5, headers_sealed = $6, \
-               rate_limit = $7, updated_at = $8, signing_seed_sealed = $9, \
+               rate_limit = $7, updated_at = $8, signing_seed_sealed = $9, search_key = $10, \
                health = CASE WHEN url = $2 THEN health ELSE 'unknown' END, \
                failing_since = CASE WHEN url = $2 THEN failing_since ELSE NULL END, \
                failing_attempts = CASE WHEN url = $2 THEN failing_attempts ELSE 0 END, \
@@ -404,10 +417,16 @@ pub async fn update(conn: &mut Conn, workspace: WorkspaceId, record: &Record) ->
         record.rate_limit.into(),
         record.updated_at.into(),
         record.signing_seed_sealed.clone().into(),
+        search_key(record).into(),
     ];
     conn.execute(sql, &values).await?;
     conn.execute("DELETE FROM subscriptions WHERE webhook_id = $1", &[record.id.into()]).await?;
     subscribe(conn, workspace, record.id, record.event_types).await
+}
+
+/// What a search looks at beside the owner's name.
+fn search_key(webhook: &Webhook) -> String {
+    format!("{}\n{}", webhook.url, webhook.description).to_lowercase()
 }
 
 fn actor_types(event_types: EventTypes) -> String {

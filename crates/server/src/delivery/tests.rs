@@ -9,6 +9,7 @@ mod engines;
 mod faults;
 mod hostile;
 mod limits;
+mod nodes;
 mod receiver;
 mod recovery;
 mod retries;

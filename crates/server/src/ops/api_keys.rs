@@ -388,7 +388,7 @@ pub async fn delete(app: &App, actor: &Actor, id: ApiKeyId) -> Result<ApiKey, Er
             groups::leave_all(tx, principal, &key.name).await?;
             let heir = tx.actor().clone();
             groups::hand_over(tx, principal, &heir).await?;
-            db::principals::hand_over_owned(tx.conn, tx.workspace, principal, &heir).await?;
+            db::principals::hand_over_owned(tx.conn, tx.workspace, principal, &key.name, &heir, tx.now).await?;
             db::api_keys::delete(tx.conn, tx.workspace, id).await?;
             tx.record(EventType::API_KEY_DELETED, &json!({"object": key}))?;
             Ok(key)

@@ -214,7 +214,7 @@ async fn go(tx: &mut Tx<'_>, user: &User, heir: &EventActor) -> Result<(), Error
     authority::take_all_roles(tx, principal, &user.name).await?;
     groups::leave_all(tx, principal, &user.name).await?;
     groups::hand_over(tx, principal, heir).await?;
-    db::principals::hand_over_owned(tx.conn, tx.workspace, principal, heir).await?;
+    db::principals::hand_over_owned(tx.conn, tx.workspace, principal, &user.name, heir, tx.now).await?;
     db::ownership_offers::end_of(tx.conn, tx.workspace, user.id).await?;
     db::sessions::close(tx.conn, user.id, tx.workspace).await?;
     Ok(db::users::delete_membership(tx.conn, tx.workspace, user.id).await?)

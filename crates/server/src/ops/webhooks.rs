@@ -30,7 +30,7 @@ use serde_json::{Map, Value, json, value::RawValue};
 pub use self::{
     headers::CustomHeaders,
     sealed::{Opened, SECRET, SecretHint, SecretView, open, place, reveal_secret, rotate_secret, secret_hint, sign},
-    several::{Change, MAX_SEVERAL, change_several},
+    several::{Change, MAX_SEVERAL, change_several, create_several},
     status::{Missed, activate, deactivate, status_changes, turn_off},
 };
 use super::{Actor, publish};
@@ -40,7 +40,7 @@ use crate::{
         self,
         events::Audience,
         page::{Page, PageRequest},
-        webhooks::{LastError, Owner, Record, Sort, Status, Wanted, Webhook},
+        webhooks::{LastError, Owner, PreviousOwner, Record, Sort, Status, Wanted, Webhook},
     },
     error::Error,
     ops,
@@ -91,6 +91,8 @@ pub struct WebhookDetails {
     /// The webhook.
     #[serde(flatten)]
     pub webhook: Webhook,
+    /// Who owned it before it was handed over, because they left or were removed; null when it never was.
+    pub previous_owner: Option<PreviousOwner>,
     /// The names of the custom headers. Their values are never shown.
     pub headers: Vec<String>,
     /// Requests per second at the most; null is without a limit.
@@ -117,6 +119,7 @@ fn details(app: &App, workspace: WorkspaceId, record: Record) -> Result<WebhookD
     let headers = sealed::headers(&app.key, workspace, record.id, record.headers_sealed.as_deref())?;
     let is_failing = record.status == Status::Active && record.health == Health::Failing;
     Ok(WebhookDetails {
+        previous_owner: record.previous_owner,
         headers: headers.names().map(str::to_owned).collect(),
         rate_limit: record.rate_limit,
         failing_since: record.failing_since,
@@ -185,50 +188,47 @@ async fn find(tx: &mut ops::Tx<'_>, id: WebhookId) -> Result<Record, Error> {
 /// # Errors
 /// [`Error::Invalid`] for `url`, `event_types`, `headers` and `rate_limit`; [`Error::Conflict`] with `too_many_webhooks`.
 pub async fn create(app: &App, actor: &Actor, new: NewWebhook) -> Result<(WebhookDetails, String), Error> {
-    check_url(app, &new.url)?;
-    check_event_types(new.event_types)?;
-    check_rate_limit(new.rate_limit)?;
-    let headers = CustomHeaders::parse(new.headers).map_err(|error| Error::invalid("headers", error))?;
-    let owner = Owner { kind: actor.principal.kind(), id: actor.principal.to_string(), name: actor.name.clone() };
-    let (record, secret) = ops::change(app, actor, Some(Permission::WebhooksManage), move |tx| {
-        Box::pin(async move {
-            check_room(tx).await?;
-            let id: WebhookId = tx.app.random.id(tx.now);
-            let secret = sealed::new_secret(&tx.app)?;
-            let record = Record {
-                headers_sealed: sealed::seal_headers(&tx.app, tx.workspace, id, &headers)?,
-                rate_limit: new.rate_limit,
-                secret_sealed: sealed::seal_secret(&tx.app, tx.workspace, id, &secret),
-                old_secret: None,
-                signing_seed_sealed: None,
-                failing_since: None,
-                failing_uncounted: 0,
-                failing_attempts: 0,
-                last_error: None,
-                cancel_before: Timestamp::default(),
-                webhook: Webhook {
-                    id,
-                    url: new.url,
-                    description: new.description.to_string(),
-                    event_types: new.event_types,
-                    actor_types: new.event_types.actor_types(),
-                    owner,
-                    status: Status::Active,
-                    status_reason: None,
-                    health: Health::Unknown,
-                    created_at: tx.now,
-                    updated_at: tx.now,
-                },
-            };
-            db::webhooks::insert(tx.conn, tx.workspace, &record).await?;
-            status::created(tx, id).await?;
-            tx.record(EventType::WEBHOOK_CREATED, &json!({"object": record.webhook}))?;
-            Ok((record, secret))
-        })
-    })
-    .await?;
-    tell(app, actor.workspace);
-    Ok((details(app, actor.workspace, record)?, secret.reveal()))
+    let made = create_several(app, actor, vec![new]).await?;
+    made.into_iter().next().ok_or_else(|| Error::Internal("one webhook was asked for and none was made".to_owned()))
+}
+
+/// Creates the webhook inside a transaction.
+async fn add(tx: &mut ops::Tx<'_>, new: NewWebhook, headers: &CustomHeaders) -> Result<(Record, String), Error> {
+    check_room(tx).await?;
+    let id: WebhookId = tx.app.random.id(tx.now);
+    let secret = sealed::new_secret(&tx.app)?;
+    let by = tx.actor();
+    let owner = Owner { kind: by.kind, id: by.id.clone().unwrap_or_default(), name: by.name.clone() };
+    let record = Record {
+        previous_owner: None,
+        headers_sealed: sealed::seal_headers(&tx.app, tx.workspace, id, headers)?,
+        rate_limit: new.rate_limit,
+        secret_sealed: sealed::seal_secret(&tx.app, tx.workspace, id, &secret),
+        old_secret: None,
+        signing_seed_sealed: None,
+        failing_since: None,
+        failing_uncounted: 0,
+        failing_attempts: 0,
+        last_error: None,
+        cancel_before: Timestamp::default(),
+        webhook: Webhook {
+            id,
+            url: new.url,
+            description: new.description.to_string(),
+            event_types: new.event_types,
+            actor_types: new.event_types.actor_types(),
+            owner,
+            status: Status::Active,
+            status_reason: None,
+            health: Health::Unknown,
+            created_at: tx.now,
+            updated_at: tx.now,
+        },
+    };
+    db::webhooks::insert(tx.conn, tx.workspace, &record).await?;
+    status::created(tx, id).await?;
+    tx.record(EventType::WEBHOOK_CREATED, &json!({"object": record.webhook}))?;
+    Ok((record, secret.reveal()))
 }
 
 /// Refuses a webhook too many. Counting takes longer the more there are, and the bound is there for programs that run wild:

@@ -6,7 +6,7 @@
 //! must be in it, and what is pending there was on its way when the process died. In the end everything in the ledger
 //! must have arrived, and nothing more often than once and once for each kill that found it on its way.
 //!
-//! `BELLWIRE_KILLS=2000 cargo test -p bellwire --test integration kill_nine -- --nocapture` kills more often.
+//! `BELLWIRE_TEST_KILLS=2000 cargo test -p bellwire --test integration kill_nine -- --nocapture` kills more often.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
@@ -41,7 +41,7 @@ impl Autopsy {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_nine_loses_nothing() {
-    let kills = std::env::var("BELLWIRE_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    let kills = std::env::var("BELLWIRE_TEST_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
     let machine = Machine::new().with("BELLWIRE_RETRY_SCHEDULE", "0s,100ms,100ms,100ms,1s,1s,1s,1s,1s,1s,1s,1s");
     let client = machine.bootstrap().await;
     let (receiver, ledger) = (Receiver::start().await, Arc::<Ledger>::default());

@@ -10,7 +10,7 @@ use bellwire_core::{
     event::PrincipalId,
     id::UserId,
     permission::BuiltInRole,
-    text::{Description, Name, Reason},
+    text::{Description, Name},
 };
 use futures_util::future::try_join_all;
 
@@ -25,7 +25,7 @@ use crate::{
         Actor,
         groups::{self, NewGroup},
         roles,
-        webhooks::{self, NewWebhook},
+        webhooks::{self, Change, NewWebhook},
     },
 };
 
@@ -95,29 +95,26 @@ async fn group(app: &App, owner: &Actor, number: usize, members: Vec<PrincipalId
 /// Makes the webhooks: each wants what one actor type tells; one of ten is inactive.
 async fn webhooks(app: &App, owner: &Actor, count: usize) -> Result<(), Error> {
     let numbers: Vec<usize> = (0..count).collect();
-    for some in numbers.chunks(AT_ONCE.1) {
-        try_join_all(some.iter().map(|number| webhook(app, owner, *number))).await?;
+    for some in numbers.chunks(webhooks::MAX_SEVERAL) {
+        let new = some.iter().map(|number| webhook(*number)).collect::<Result<_, _>>()?;
+        let made = webhooks::create_several(app, owner, new).await?;
+        let left = made.iter().zip(some).filter(|(_, number)| *number % 10 == 9).map(|((it, _), _)| it.webhook.id);
+        webhooks::change_several(app, owner, left.collect(), Change::Deactivate).await?;
     }
     Ok(())
 }
 
-async fn webhook(app: &App, owner: &Actor, number: usize) -> Result<(), Error> {
+fn webhook(number: usize) -> Result<NewWebhook, Error> {
     let actor_type = ActorType::ALL[number % ActorType::ALL.len()];
     let types: Vec<&str> = actor_type.types().map(|it| it.as_str()).collect();
     let url =
         format!("https://{}{number}.customer.example/hooks/{}", LAST[number % 16].to_lowercase(), actor_type.key());
-    let new = NewWebhook {
+    Ok(NewWebhook {
         url: url.parse().map_err(|error| Error::invalid("url", error))?,
         event_types: EventTypes::parse(types).map_err(|error| Error::invalid("event_types", error))?,
         description: Description::parse(&format!("Customer {number}"))
             .map_err(|error| Error::invalid("description", error))?,
         headers: Vec::new(),
         rate_limit: None,
-    };
-    let (made, _) = webhooks::create(app, owner, new).await?;
-    if number % 10 == 9 {
-        let reason = Reason::parse("The customer left").map_err(|error| Error::invalid("reason", error))?;
-        webhooks::deactivate(app, owner, made.webhook.id, reason).await?;
-    }
-    Ok(())
+    })
 }

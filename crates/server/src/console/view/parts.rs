@@ -68,16 +68,41 @@ pub(crate) struct Pager {
     pub(crate) previous: Option<String>,
     /// Address of the page after this one.
     pub(crate) next: Option<String>,
+    /// How far a list was searched that is neither counted nor numbered.
+    pub(crate) searched: Option<Searched>,
+}
+
+/// A page of a list that is searched from the newest row on, as far as one page may look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Searched {
+    /// Rows that were found.
+    pub(crate) found: u64,
+    /// Whether it ended before the page was full, with older rows left to search.
+    pub(crate) ended_early: bool,
 }
 
 impl Pager {
     /// "1–50 of 1,234"
     pub(crate) fn text(&self) -> String {
         let (first, last) = (thousands(self.first), thousands(self.last));
+        match self.searched {
+            Some(Searched { found, ended_early: true }) => return format!("{found} found so far"),
+            Some(Searched { found, ended_early: false }) => return format!("{found} found"),
+            None => {}
+        }
         match self.total {
             Some(total) if total > COUNTED => format!("{first}–{last} of {}+", thousands(COUNTED)),
             Some(total) => format!("{first}–{last} of {}", thousands(total)),
             None => format!("{first}–{last}"),
+        }
+    }
+
+    /// What the buttons to the page before and to the one after are called.
+    pub(crate) fn labels(&self) -> (&'static str, &'static str) {
+        match self.searched {
+            Some(Searched { ended_early: true, .. }) => ("Newest", "Search older ones"),
+            Some(Searched { ended_early: false, .. }) => ("Newest", "Older"),
+            None => ("Previous", "Next"),
         }
     }
 

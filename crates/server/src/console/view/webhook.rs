@@ -20,6 +20,8 @@ pub(crate) struct ShowPage {
     pub(crate) url: LongUrl,
     pub(crate) description: String,
     pub(crate) owner: Who,
+    /// Whose it was before, in words, and until when.
+    pub(crate) formerly: Option<(String, Moment)>,
     pub(crate) created_at: Moment,
     pub(crate) updated_at: Moment,
     pub(crate) status: WebhookStatus,
@@ -41,7 +43,7 @@ pub(crate) struct ShowPage {
     /// The newest replay, while there is something to tell of it.
     pub(crate) replay: Option<ReplayLine>,
     /// Newest first.
-    pub(crate) history: Vec<StatusChange>,
+    pub(crate) history: Vec<HistoryLine>,
     /// The deliveries, filtered by `state`, `type` and `since`.
     pub(crate) list: Listing,
     pub(crate) states: Vec<Choice>,
@@ -63,12 +65,39 @@ impl ShowPage {
     }
 }
 
+/// What became of a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Active,
+    Inactive,
+    HandedOver,
+}
+
+impl Turn {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Inactive => "Inactive",
+            Self::HandedOver => "Handed over",
+        }
+    }
+
+    pub(crate) const fn tone(self) -> &'static str {
+        match self {
+            Self::Active => "ok",
+            Self::Inactive => "bad",
+            Self::HandedOver => "plain",
+        }
+    }
+}
+
 /// One line of the status history.
 #[derive(Debug, Clone)]
-pub(crate) struct StatusChange {
+pub(crate) struct HistoryLine {
     pub(crate) at: Moment,
-    pub(crate) active: bool,
-    pub(crate) by: Who,
+    pub(crate) turn: Turn,
+    /// Who did it, as far as it is known.
+    pub(crate) by: Option<Who>,
     /// In words, for example "Turned off: every attempt failed for 5 days."
     pub(crate) text: String,
     /// What it was decided on.

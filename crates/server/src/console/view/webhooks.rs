@@ -59,6 +59,8 @@ pub(crate) struct WebhookRow {
     /// May be empty.
     pub(crate) description: String,
     pub(crate) owner: Who,
+    /// Whose it was before, in words; empty when it was never handed over.
+    pub(crate) formerly: String,
     pub(crate) created_at: Moment,
     pub(crate) status: WebhookStatus,
     /// What its dot means, in words; empty for one that is active and works.
@@ -103,6 +105,8 @@ impl ActorChip {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WebhookStatus {
     Active,
+    /// Active, and its last attempt succeeded.
+    Fine,
     /// Active, but its attempts are failing.
     Failing,
     Inactive,
@@ -113,6 +117,10 @@ impl WebhookStatus {
         self != Self::Inactive
     }
 
+    pub(crate) fn is_fine(self) -> bool {
+        self == Self::Fine
+    }
+
     pub(crate) fn is_failing(self) -> bool {
         self == Self::Failing
     }
@@ -120,7 +128,7 @@ impl WebhookStatus {
     /// The word beside the switch.
     pub(crate) const fn word(self) -> &'static str {
         match self {
-            Self::Active | Self::Failing => "Active",
+            Self::Active | Self::Fine | Self::Failing => "Active",
             Self::Inactive => "Inactive",
         }
     }

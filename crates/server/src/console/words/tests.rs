@@ -82,11 +82,11 @@ fn the_history_quotes_what_people_wrote() {
         reason,
     };
     let off = status_change(&change(Status::Inactive, why(Code::Manual, "We are moving.")));
-    assert_eq!((off.active, off.text.as_str()), (false, "Turned off by hand. “We are moving.”"));
+    assert_eq!((off.turn, off.text.as_str()), (Turn::Inactive, "Turned off by hand. “We are moving.”"));
     let off = status_change(&change(Status::Inactive, why(Code::Failing, "whatever")));
     assert_eq!(off.text, "Every attempt failed for 5 days.");
     let on = status_change(&change(Status::Active, why(Code::Manual, "")));
-    assert_eq!((on.active, on.text.as_str()), (true, "Turned on."));
+    assert_eq!((on.turn, on.text.as_str()), (Turn::Active, "Turned on."));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use bellwire_core::{
 
 use super::super::{
     Conn, Db, DbError, Value, api_keys, deliveries, event_views, group_members, groups, invites, license_credits,
+    ownership_offers,
     page::{self, Listing, PageRequest, Sort},
     principals::PrincipalStatus,
     users, webhooks,
@@ -26,11 +27,15 @@ struct Lists(Vec<(String, String)>);
 
 impl Lists {
     fn add<S: Sort>(&mut self, name: &str, listing: &Listing, sorts: &[S]) {
-        self.0.push((format!("{name}, counted"), page::count_statement(listing)));
+        self.0.push((format!("{name}, counted"), page::count_statement(listing.clone()).0));
+        let first = PageRequest::numbered(1, 50, sorts[0], true);
+        if let Some((sql, _)) = page::edge_statement(listing, &first) {
+            self.0.push((format!("{name}, how far a page looks"), sql));
+        }
         for sort in sorts {
             for descending in [false, true] {
                 let request = PageRequest::numbered(3, 50, *sort, descending);
-                let (sql, _) = page::statement(listing.clone(), &request);
+                let (sql, _) = page::statement(listing.clone(), &request, None);
                 let way = if descending { " descending" } else { "" };
                 self.0.push((format!("{name} by {}{way}", sort.name()), sql));
             }
@@ -105,7 +110,7 @@ fn all() -> Lists {
         ("searched events", event_views::Wanted { search: search(), ..none() }),
         ("events of a time", event_views::Wanted { since: now, until: now, ..none() }),
     ] {
-        lists.add(name, &event_views::listing(workspace, &wanted), &[event_views::BySequence]);
+        lists.add(name, &event_views::listing(workspace, &wanted, (Some(1), Some(9))), &[event_views::BySequence]);
     }
 
     let none = deliveries::Wanted::default;
@@ -118,6 +123,8 @@ fn all() -> Lists {
     ] {
         lists.add(name, &deliveries::listing(webhook, &wanted), &[deliveries::ByTime]);
     }
+    let offers = ownership_offers::listing(workspace, ownership_offers::Wanted::All, Timestamp::from_micros(1));
+    lists.add("offers", &offers, &[ownership_offers::ByCreated]);
     lists.add("credits", &license_credits::listing(workspace), &[license_credits::ByTime]);
     lists
 }

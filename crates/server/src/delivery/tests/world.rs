@@ -264,6 +264,17 @@ impl World {
         self.app.clock.advance(time.since(self.now()));
     }
 
+    /// Lets time pass in small steps until something is so.
+    pub(super) async fn pass_until(&self, is_so: impl Fn() -> bool) {
+        let passing = async {
+            while !is_so() {
+                self.app.clock.advance(Duration::from_millis(100));
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(GUARD, passing).await.expect("it comes to that");
+    }
+
     pub(super) async fn execute(&self, sql: &str, values: &[Value]) {
         execute(&self.plain, sql, values).await;
     }

@@ -137,6 +137,8 @@ async fn check(world: &World, path: &str, principal: &str, things: (String, Stri
     // Whoever removed it owns what it owned.
     let webhook = world.ask("GET", &format!("/api/v1/webhooks/{webhook}"), Value::Null).await.json();
     assert_eq!((&webhook["owner"]["type"], &webhook["status"]), (&json!("api_key"), &json!("active")));
+    assert_eq!(webhook["previous_owner"]["id"], principal);
+    assert!(webhook["previous_owner"]["until"].is_string(), "{webhook:#}");
     let own = world.ask("GET", &format!("/api/v1/groups/{own}"), Value::Null).await.json();
     assert_eq!((&own["owner"], own["member_count"].as_u64()), (&webhook["owner"], Some(0)));
     assert_eq!(world.ask("GET", path, Value::Null).await.status, 404);

@@ -55,6 +55,7 @@ async fn a_webhook_is_made_seen_modified_and_deleted() {
           "health": "unknown",
           "created_at": "2026-11-23T09:00:00.000000Z",
           "updated_at": "2026-11-23T09:00:00.000000Z",
+          "previous_owner": null,
           "headers": [
             "x-team"
           ],
@@ -95,6 +96,7 @@ async fn a_webhook_is_made_seen_modified_and_deleted() {
           "health": "unknown",
           "created_at": "2026-11-23T09:00:00.000000Z",
           "updated_at": "2026-11-23T09:00:00.000000Z",
+          "previous_owner": null,
           "headers": [],
           "rate_limit": null,
           "failing_since": null,
@@ -162,6 +164,7 @@ async fn a_webhook_is_turned_off_and_on() {
           "health": "unknown",
           "created_at": "2026-11-23T09:00:00.000000Z",
           "updated_at": "2026-11-23T09:00:01.000000Z",
+          "previous_owner": null,
           "headers": [],
           "rate_limit": null,
           "failing_since": null,

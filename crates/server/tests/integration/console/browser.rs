@@ -41,11 +41,26 @@ impl Console {
 
     /// One that browsers reach at `public_url`.
     pub(super) async fn at(public_url: &str) -> Self {
+        Self::open(public_url, None, morning()).await
+    }
+
+    /// One on this PostgreSQL database.
+    pub(super) async fn on(database_url: &str) -> Self {
+        Self::open(HERE, Some(database_url), morning()).await
+    }
+
+    /// Another node on the same PostgreSQL database. No engine runs in either, so they don't hear each other.
+    pub(super) async fn beside(&self) -> Self {
+        Self::open(HERE, Some(&self.config.database_url), self.clock.clone()).await
+    }
+
+    async fn open(public_url: &str, database_url: Option<&str>, clock: Clock) -> Self {
         let random = Randomness::from_system();
         let folder = tempfile::tempdir().unwrap();
+        let file = format!("sqlite:{}", folder.path().join("bellwire.db").display());
         let config = Config {
             listen: "127.0.0.1:8080".parse().unwrap(),
-            database_url: format!("sqlite:{}", folder.path().join("bellwire.db").display()),
+            database_url: database_url.map_or(file, str::to_owned),
             public_url: Some(public_url.to_owned()),
             master_key_file: folder.path().join("bellwire.key"),
             allow_networks: Vec::new(),
@@ -59,7 +74,6 @@ impl Console {
             log_format: LogFormat::Text,
         };
         let db = Db::open(&config.database_url).await.unwrap();
-        let clock = Clock::fake(Timestamp::parse("2026-11-23T09:00:00Z").unwrap());
         let app = App::new(config, db, clock, random, MasterKey::from_bytes([7; 32])).0;
         Self { app, _folder: folder }
     }
@@ -67,6 +81,11 @@ impl Console {
     /// Somebody who has never been here.
     pub(super) fn browser(&self) -> Browser {
         Browser { router: bellwire::console::router(self.app.clone()), cookies: BTreeMap::new(), ip: [192, 0, 2, 1] }
+    }
+
+    /// A browser that a load balancer sends here with its next request.
+    pub(super) fn takes_over(&self, browser: &Browser) -> Browser {
+        Browser { router: bellwire::console::router(self.app.clone()), ..browser.clone() }
     }
 
     /// Ann Lee, who set up the workspace Acme and owns it.
@@ -100,6 +119,10 @@ impl Console {
         browser.post(&path, &[("name", name), ("password", PASSWORD)]).await.leads_to("/");
         browser
     }
+}
+
+fn morning() -> Clock {
+    Clock::fake(Timestamp::parse("2026-11-23T09:00:00Z").unwrap())
 }
 
 /// One browser.

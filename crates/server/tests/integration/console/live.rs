@@ -7,6 +7,7 @@ use bellwire_core::id::WorkspaceId;
 use http_body_util::BodyExt;
 
 use super::browser::{Console, id};
+use crate::support::postgres::fresh_database;
 
 /// What the stream says next, or nothing when it is over.
 async fn next(stream: &mut Body) -> Option<String> {
@@ -43,6 +44,22 @@ async fn a_stream_ends_with_its_session() {
         told.push(text);
     }
     assert!(told.iter().all(|text| text.contains("data: ")), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_node_changes_is_seen_even_when_nothing_was_heard_of_it() {
+    let Some(database) = fresh_database().await else { return };
+    let console = Console::on(database.url()).await;
+    let other = console.beside().await;
+    let ann = console.owner().await;
+    let mut stream = ann.stream("/live").await;
+    let mut elsewhere = other.takes_over(&ann); // sessions hold on all nodes
+    elsewhere.post("/profile", &[("name", "Ann B. Lee")]).await.leads_to("/profile");
+    console.clock.advance(Duration::from_secs(16));
+    let mut told = String::new();
+    while !told.contains("data: users\n") {
+        told += &next(&mut stream).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ async fn the_workspace_gets_another_name() {
         .says("<span class=\"clip\">Globex &#38; Co");
     // The same name again is no change.
     ann.post("/settings", &[("name", "Globex & Co")]).await.leads_to("/settings");
-    ann.get("/events?type=workspace.updated").await.says("1–1").says("Globex &#38; Co");
+    ann.get("/events?type=workspace.updated").await.says("1 found").says("Globex &#38; Co");
 }
 
 #[tokio::test]

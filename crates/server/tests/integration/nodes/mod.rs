@@ -4,7 +4,7 @@
 //! Publishers go from node to node and repeat what was not answered, with the same idempotency key; a receiver counts what arrives.
 //! In the end every acknowledged event has arrived, and there is one event for each key.
 //!
-//! `BELLWIRE_ROUNDS=100 cargo test -p bellwire --test integration nodes:: -- --nocapture` plays more rounds.
+//! `BELLWIRE_TEST_ROUNDS=100 cargo test -p bellwire --test integration nodes:: -- --nocapture` plays more rounds.
 
 mod cuts;
 mod handover;
@@ -36,9 +36,9 @@ use crate::support::{
 const NODES: usize = 3;
 const PUBLISHERS: usize = 4;
 
-/// Rounds of a test: a few, or as many as `BELLWIRE_ROUNDS` says.
+/// Rounds of a test: a few, or as many as `BELLWIRE_TEST_ROUNDS` says.
 fn rounds(few: usize) -> usize {
-    std::env::var("BELLWIRE_ROUNDS").map_or(few, |rounds| rounds.parse().unwrap())
+    std::env::var("BELLWIRE_TEST_ROUNDS").map_or(few, |rounds| rounds.parse().unwrap())
 }
 
 /// A node, and its way to the database.

@@ -242,9 +242,9 @@ fn chips(wanted: [usize; 6]) -> Vec<ActorChip> {
 }
 
 fn webhook_list() -> webhooks::ListPage {
-    use WebhookStatus::{Active, Failing, Inactive};
+    use WebhookStatus::{Active, Failing, Fine, Inactive};
     let rows = [
-        (URLS[0], [7, 5, 5, 5, 6, 10], Active, "Everything, into the data warehouse", Who::user("Ann Lee"), 0),
+        (URLS[0], [7, 5, 5, 5, 6, 10], Fine, "Everything, into the data warehouse", Who::user("Ann Lee"), 0),
         (URLS[1], [2, 0, 0, 0, 0, 0], Failing, "", Who::api_key("Terraform"), 0),
         (URLS[2], [7, 5, 0, 0, 0, 0], Inactive, "Zap: tell #people", Who::user("Maximiliane von Hohenstein"), 1284),
         (URLS[3], [7, 5, 5, 5, 6, 0], Inactive, "", Who::user("Ann Lee"), 0),
@@ -258,9 +258,10 @@ fn webhook_list() -> webhooks::ListPage {
         url: LongUrl::new(url),
         description: description.into(),
         owner,
+        formerly: if n == 2 { "was Bob Ray’s".into() } else { String::new() },
         created_at: today(),
         why: match status {
-            Active => String::new(),
+            Active | Fine => String::new(),
             Failing => "All attempts fail. Will be turned off on 28 Nov 2026, 09:00 UTC.".into(),
             Inactive => "Turned off by hand. By Bo Chen, 23 Nov 2026, 09:00 UTC.".into(),
         },
@@ -273,7 +274,13 @@ fn webhook_list() -> webhooks::ListPage {
         chrome: chrome(Some(Section::Webhooks)),
         list: Listing::new("/webhooks", &[], "created_at", Order::Descending, true),
         rows: rows.collect(),
-        pager: Pager { first: 1, last: 50, total: Some(1234), previous: None, next: Some("/webhooks?page=2".into()) },
+        pager: Pager {
+            first: 1,
+            last: 50,
+            total: Some(1234),
+            next: Some("/webhooks?page=2".into()),
+            ..Pager::default()
+        },
         statuses: choices(&[
             ("", "All statuses"),
             ("active", "Active"),
@@ -291,7 +298,7 @@ fn webhook_list() -> webhooks::ListPage {
 fn strip(status: WebhookStatus, n: usize) -> Strip {
     let bars = match status {
         WebhookStatus::Active if n == 7 => vec![],
-        WebhookStatus::Active => {
+        WebhookStatus::Active | WebhookStatus::Fine => {
             (0..Strip::BARS).map(|at| if at == n { Bar::Failed } else { Bar::Delivered }).collect()
         }
         WebhookStatus::Failing => [[Bar::Delivered; 9], [Bar::Failed; 9]].concat(),

@@ -4,7 +4,9 @@ use super::*;
 use crate::console::view::{
     deliveries::{Attempt, CurlDialog, DeliveryPage, DeliveryRow, DeliveryState, Exchange, NextAttempt},
     health::{Health, Hour},
-    webhook::{self, KeyPairDialog, ReplayDialog, RotateDialog, SecretDialog, StatusChange, TestDialog, TestResult},
+    webhook::{
+        self, HistoryLine, KeyPairDialog, ReplayDialog, RotateDialog, SecretDialog, TestDialog, TestResult, Turn,
+    },
 };
 
 pub(super) fn samples() -> Vec<(&'static str, askama::Result<String>)> {
@@ -72,9 +74,9 @@ pub(super) fn deliveries() -> Vec<DeliveryRow> {
 }
 
 fn webhook_page() -> webhook::ShowPage {
-    let change = |active, by, text: &str| {
-        let evidence = if active { Evidence::default() } else { reasons().remove(4).1.evidence };
-        StatusChange { at: today(), active, by, text: text.into(), evidence }
+    let change = |turn, by: Option<Who>, text: &str| {
+        let evidence = if turn == Turn::Inactive { reasons().remove(4).1.evidence } else { Evidence::default() };
+        HistoryLine { at: today(), turn, by, text: text.into(), evidence }
     };
     webhook::ShowPage {
         page: Page::new("Webhook", Theme::System),
@@ -83,6 +85,7 @@ fn webhook_page() -> webhook::ShowPage {
         url: LongUrl::new(URLS[1]),
         description: "Tells the CRM about people".into(),
         owner: Who::api_key("Terraform"),
+        formerly: Some(("was Bob Ray’s".into(), today())),
         created_at: today(),
         updated_at: today(),
         status: WebhookStatus::Failing,
@@ -103,9 +106,10 @@ fn webhook_page() -> webhook::ShowPage {
             is_over: false,
         }),
         history: vec![
-            change(true, Who::user("Ann Lee"), "Turned on; 1,284 missed events were sent."),
-            change(false, Who::system(), "Every attempt failed for 5 days, so Bellwire turned it off."),
-            change(true, Who::api_key("Terraform"), "Created."),
+            change(Turn::Active, Some(Who::user("Ann Lee")), "Turned on; 1,284 missed events were sent."),
+            change(Turn::Inactive, Some(Who::system()), "Every attempt failed for 5 days, so Bellwire turned it off."),
+            change(Turn::HandedOver, None, "Bob Ray left or was removed."),
+            change(Turn::Active, Some(Who::user("Bob Ray")), "Created."),
         ],
         list: Listing::new("/webhooks/wh_01", &[], "at", Order::Descending, true),
         states: choices(&[("", "All states"), ("pending", "Pending"), ("delivered", "Delivered")]),
