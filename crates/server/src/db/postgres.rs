@@ -136,7 +136,8 @@ impl Postgres {
 /// See [`Db::listen`](super::Db::listen).
 pub(super) async fn listen(url: &str) -> Result<Listener, DbError> {
     let target = Target::parse(url)?;
-    let listening = async {
+    // Boxed: a connection that is being encrypted is large, and whoever listens lives long.
+    let listening = Box::pin(async {
         let (client, mut connection) = target.config.connect(target.tls).await?;
         let hear = |ears: Ears| async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
@@ -146,7 +147,7 @@ pub(super) async fn listen(url: &str) -> Result<Listener, DbError> {
             }
         };
         Listener::new(client, hear).await
-    };
+    });
     timeout(PATIENCE, listening).await.unwrap_or_else(|_| Err(silent()))
 }
 
