@@ -23,16 +23,16 @@ pub(crate) struct Model {
 #[derive(Args, Clone, Copy)]
 struct Costs {
     /// CPU of a node for each delivery, in µs
-    #[arg(long, default_value_t = 54.0)]
+    #[arg(long, default_value_t = 47.0)]
     node_cpu: f64,
     /// CPU of PostgreSQL for each delivery, in µs
-    #[arg(long, default_value_t = 69.0)]
+    #[arg(long, default_value_t = 51.0)]
     database_cpu: f64,
     /// Bytes of write-ahead log for each delivery
     #[arg(long, default_value_t = 2_800.0)]
     wal: f64,
     /// Bytes on disk for each delivery that is kept, its event and its attempt with it
-    #[arg(long, default_value_t = 2_000.0)]
+    #[arg(long, default_value_t = 2_100.0)]
     disk: f64,
     /// Days for which they are kept
     #[arg(long, default_value_t = 30.0)]
