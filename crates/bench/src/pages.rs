@@ -81,10 +81,37 @@ const CONSOLE: &[(&str, &[&str])] = &[
     ("/roles/matrix", &[""]),
     ("/api-keys", &["", "sort=name", "q=automation"]),
     ("/license", &[""]),
+    ("/settings", &[""]),
+    ("/profile", &[""]),
+    ("/webhooks/new", &[""]),
+    ("/invites/new", &[""]),
+    ("/groups/new", &[""]),
+    ("/roles/new", &[""]),
+    ("/api-keys/new", &[""]),
     (
         "/events",
-        &["", "type=group.member_added", "type=user.left", "actor_type=groups", "actor_type=roles", "q=nothing"],
+        &[
+            "",
+            "type=group.member_added",
+            "type=user.left",
+            "actor_type=groups",
+            "actor_type=roles",
+            "q=nothing",
+            "object=nothing",
+            "from=2020-01-01&until=2020-01-02",
+        ],
     ),
+];
+
+/// Pages of one thing: where the API lists it, and its pages with `{}` for its id. The oldest webhook has most deliveries.
+const ONE: &[(&str, &[&str])] = &[
+    (
+        "/api/v1/webhooks?limit=1&sort=created_at&order=asc",
+        &["/webhooks/{}", "/webhooks/{}?state=failed", "/webhooks/{}?type=user.left", "/webhooks/{}/edit"],
+    ),
+    ("/api/v1/groups?limit=1", &["/groups/{}", "/groups/{}/members/add", "/groups/{}/edit"]),
+    ("/api/v1/roles", &["/roles/{}"]),
+    ("/api/v1/events?limit=1", &["/events/{}"]),
 ];
 
 /// Lists of the API.
@@ -165,6 +192,15 @@ impl Pages {
                     let path = if query.is_empty() { (*path).to_owned() } else { format!("{path}?{query}") };
                     slow += usize::from(self.measure(&mut connection, &path, headers).await? > BAR);
                 }
+            }
+        }
+        for (list, pages) in ONE {
+            let (_, answer) = connection.exchange("GET", list, &api, Bytes::new()).await?;
+            let answer: serde_json::Value = serde_json::from_slice(&answer)?;
+            let id = answer["data"][0]["id"].as_str().ok_or_else(|| format!("{list} has nothing"))?;
+            for page in *pages {
+                let path = page.replace("{}", id);
+                slow += usize::from(self.measure(&mut connection, &path, &console).await? > BAR);
             }
         }
         println!("\n{slow} of them take longer than {} ms (p50).", BAR.as_millis());

@@ -146,7 +146,8 @@ async fn create(signed: Signed, form: Fields) -> Answer {
         Err(error @ Error::Conflict { .. }) => {
             vec![FieldError { field: "email".to_owned(), message: reply::sentence(&error) }]
         }
-        done => return reply::back(&return_to, done, |sent| invited(&sent.invite.email, &return_to)),
+        // Wherever the form was opened: the URL that is to be sent is on this list.
+        done => return reply::back(PATH, done, |sent| invited(&sent.invite.email)),
     };
     let ticked = |role: &Role| form.all("roles").any(|id| id == role.id.to_string());
     let roles = role_choices(&signed, ticked).await?;
@@ -167,10 +168,8 @@ fn read_invite(form: &Fields) -> Result<invites::NewInvite, Error> {
     }
 }
 
-fn invited(email: &impl std::fmt::Display, return_to: &str) -> Toast {
-    let toast = Toast::success(format!("{email} is invited. Copy the invite's URL and send it to them."));
-    // Where the URL can be copied, for whoever doesn't come back there anyway.
-    if return_to.starts_with(PATH) { toast } else { toast.with_link(PATH, "Invites") }
+fn invited(email: &impl std::fmt::Display) -> Toast {
+    Toast::success(format!("{email} is invited. Copy the URL with the icon beside the address, and send it to them."))
 }
 
 async fn resend(signed: Signed, Path(id): Path<String>, form: Fields) -> Answer {

@@ -6,7 +6,7 @@ use bellwire_core::{id::WebhookId, permission::Permission};
 use http::StatusCode;
 
 use super::{
-    reply::{self, Answer, see_other_with},
+    reply::{self, Answer, see_other, see_other_with},
     request::{Fields, Signed},
     view::{
         Toast,
@@ -35,8 +35,13 @@ fn selected(fields: &Fields) -> BTreeSet<WebhookId> {
 
 async fn ask(signed: Signed) -> Answer {
     signed.actor.require(Permission::WebhooksManage)?;
-    let wanted = SelectedChange::from_key(signed.query.text("change")).ok_or(PageError::BadRequest)?;
     let return_to = signed.query.return_to(PATH);
+    let change = signed.query.text("change");
+    if change.is_empty() {
+        // The address was typed, or cut off.
+        return Ok(see_other(&return_to));
+    }
+    let wanted = SelectedChange::from_key(change).ok_or(PageError::BadRequest)?;
     let found = overview::urls(&signed.app, &signed.actor, selected(&signed.query)).await?;
     if found.is_empty() {
         return Ok(see_other_with(&return_to, Toast::error("Select at least one webhook.")));

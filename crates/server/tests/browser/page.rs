@@ -119,7 +119,8 @@ impl Page {
         self.until("return document.activeElement.matches(arguments[0])", vec![css.into()]).await;
     }
 
-    /// The first element that can be seen. The page may be replaced while it is looked at.
+    /// The first element that can be seen, or would be if somebody pointed there: the actions of a row are see-through until then,
+    /// and a click comes with the pointer. The page may be replaced while it is looked at.
     pub(crate) async fn see(&self, css: &str) -> WebElement {
         for _ in 0..TRIES {
             let found = self.browser.find_all(By::Css(css)).await.unwrap_or_default();

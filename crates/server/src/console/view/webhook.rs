@@ -86,7 +86,7 @@ impl Turn {
         match self {
             Self::Active => "ok",
             Self::Inactive => "bad",
-            Self::HandedOver => "plain",
+            Self::HandedOver => "quiet",
         }
     }
 }

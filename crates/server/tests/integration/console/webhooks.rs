@@ -62,6 +62,7 @@ async fn the_selected_ones_are_changed_after_a_question() {
         .says(&format!("name=\"ids\" value=\"{id}\""));
     ann.post("/webhooks/selected", &[("change", "deactivate"), ("ids", &id)]).await.leads_to("/webhooks");
     ann.get("/webhooks").await.says("1 webhook was turned off.").says("aria-checked=\"false\"");
+    ann.get("/webhooks/selected").await.leads_to("/webhooks");
     ann.get("/webhooks/selected?change=delete").await.leads_to("/webhooks");
     ann.get("/webhooks").await.says("Select at least one webhook.");
     ann.get(&format!("/webhooks/selected?change=explode&ids={id}")).await.is(400);
