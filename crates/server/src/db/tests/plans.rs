@@ -142,7 +142,7 @@ async fn slow_steps(conn: &mut Conn, sql: &str) -> Result<Vec<String>, DbError> 
     let fine =
         |step: &str| step.starts_with("SCAN counted") || step.starts_with("SCAN (") || step.contains("LAST TERM");
     // As good as a scan: everybody in the workspace who is active.
-    let all = |step: &str| step.contains("(workspace_id=? AND status=?)");
+    let all = |step: &str| step.contains("memberships_by_status (workspace_id=? AND status=?)");
     let slow = |step: &String| (step.starts_with("SCAN") || step.contains(SORTED) || all(step)) && !fine(step);
     Ok(steps.into_iter().filter(slow).collect())
 }
