@@ -12,6 +12,7 @@
 mod bare;
 mod connection;
 mod disk;
+mod model;
 mod pace;
 mod pages;
 mod process;
@@ -46,6 +47,7 @@ enum Command {
     Publish(publish::Publish),
     /// Opens every list of a large workspace, and prints how long each took
     Pages(pages::Pages),
+    Model(model::Model),
     /// The client that reports use (started by `all`)
     #[command(hide = true)]
     Report(reporting::Report),
@@ -58,6 +60,7 @@ async fn main() -> Result<(), Failure> {
         Command::Bare(bare) => bare.run().await,
         Command::Publish(publish) => publish.run().await,
         Command::Pages(pages) => pages.run().await,
+        Command::Model(model) => model.run(),
         Command::Report(report) => report.run().await,
     }
 }

@@ -18,11 +18,55 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// CPU time that a process has used, its threads included.
 pub(crate) fn cpu(pid: &str) -> Result<Duration, Failure> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // Fields 14 and 15 of proc(5); the second field may have spaces but ends with the last parenthesis.
-    let after = stat.rsplit_once(')').ok_or("unreadable /proc")?.1;
-    let ticks = after.split_whitespace().skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
+    // Fields 14 and 15 of proc(5).
+    let ticks = u32::try_from(stat(pid)?.iter().skip(11).take(2).sum::<u64>())?;
     Ok(TICK * ticks)
+}
+
+/// A PostgreSQL on this machine, whose work counts too.
+#[derive(Clone, Debug)]
+pub(crate) struct Postgres {
+    postmaster: String,
+}
+
+impl Postgres {
+    /// `place` is its data directory, or the id of its first process.
+    pub(crate) fn find(place: &str) -> Result<Self, Failure> {
+        let file = Path::new(place).join("postmaster.pid");
+        let postmaster = match std::fs::read_to_string(file) {
+            Ok(text) => text.lines().next().unwrap_or_default().trim().to_owned(),
+            Err(_) => place.to_owned(),
+        };
+        let postgres = Self { postmaster };
+        postgres.cpu().map_err(|_| format!("{place} is neither a data directory in use nor a process"))?;
+        Ok(postgres)
+    }
+
+    /// CPU time of all its processes, also of those that have ended.
+    pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
+        // What a process counts for its children is that of those that have ended.
+        let mut ticks = stat(&self.postmaster)?.iter().skip(11).take(4).sum::<u64>();
+        for entry in std::fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let Some(pid) = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) else {
+                continue;
+            };
+            // One that ends meanwhile is counted the next time.
+            let Ok(fields) = stat(pid) else { continue };
+            if fields.get(1).is_some_and(|parent| parent.to_string() == self.postmaster) {
+                ticks += fields.iter().skip(11).take(2).sum::<u64>();
+            }
+        }
+        Ok(TICK * u32::try_from(ticks)?)
+    }
+}
+
+/// The fields of `/proc/PID/stat` from the third on, as numbers; what is none (the state, what is negative) is 0.
+fn stat(pid: &str) -> Result<Vec<u64>, Failure> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The second field may have spaces but ends with the last parenthesis.
+    let after = stat.rsplit_once(')').ok_or("unreadable /proc")?.1;
+    Ok(after.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect())
 }
 
 /// Memory of a process, in MiB.
@@ -65,9 +109,11 @@ pub(crate) async fn child(arguments: &[&str], key: &str) -> Result<Duration, Fai
     Ok(Duration::from_micros(String::from_utf8(output.stdout)?.trim().parse()?))
 }
 
-/// A server under test in a folder of its own; killed when dropped.
+/// A server under test in a folder of its own: one process, or several on one PostgreSQL. Killed when dropped.
 pub(crate) struct Server {
     child: Child,
+    /// The other nodes, and where they listen.
+    others: Vec<(Child, String)>,
     folder: PathBuf,
     database: Option<String>,
     /// `127.0.0.1:PORT`
@@ -85,18 +131,20 @@ fn command(name: &str, folder: &Path, authority: &str, database: Option<&str>) -
         .env("BELLWIRE_ALLOW_NETWORKS", "127.0.0.0/8")
         .env("BELLWIRE_LOG", "error");
     if let Some(database) = database {
-        command.env("BELLWIRE_DATABASE_URL", database);
+        // All scenarios of a run share the database, and so its key.
+        let key = folder.parent().unwrap_or(folder).join("bellwire.key");
+        command.env("BELLWIRE_DATABASE_URL", database).env("BELLWIRE_MASTER_KEY_FILE", key);
     }
     Ok(command)
 }
 
 impl Server {
-    /// Bootstraps a workspace and serves it.
-    pub(crate) async fn start(folder: &Path, database: Option<&str>) -> Result<Self, Failure> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let authority = format!("127.0.0.1:{port}");
+    /// Bootstraps a workspace and serves it with so many nodes.
+    pub(crate) async fn start(folder: &Path, database: Option<&str>, nodes: usize) -> Result<Self, Failure> {
+        let authority = free_authority()?;
         let mut bootstrap = command("bootstrap", folder, &authority, database)?
-            .args(["--workspace", "Bench", "--owner-email", "bench@example.com", "--owner-name", "Bench"])
+            .args(["--workspace", "Bench", "--owner-name", "Bench", "--owner-email"])
+            .arg(format!("bench-{}@example.com", micros_now()))
             .arg("--password-stdin")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -108,7 +156,19 @@ impl Server {
         let made: Value = serde_json::from_slice(&output.stdout)?;
         let key = made["api_key"].as_str().ok_or("bootstrap printed no api_key")?.to_owned();
         let child = serve(folder, &authority, database)?;
-        let server = Self { child, folder: folder.to_owned(), database: database.map(str::to_owned), authority, key };
+        let mut server = Self {
+            child,
+            others: Vec::new(),
+            folder: folder.to_owned(),
+            database: database.map(str::to_owned),
+            authority,
+            key,
+        };
+        server.ready().await?;
+        for _ in 1..nodes {
+            let authority = free_authority()?;
+            server.others.push((serve(folder, &authority, database)?, authority));
+        }
         server.ready().await?;
         Ok(server)
     }
@@ -122,9 +182,31 @@ impl Server {
         Ok(Duration::from_micros(micros_now() - start))
     }
 
+    /// Where its nodes listen.
+    pub(crate) fn authorities(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.authority.as_str()).chain(self.others.iter().map(|(_, authority)| authority.as_str()))
+    }
+
+    /// CPU time that its nodes have used.
+    pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
+        let others = self.others.iter().map(|(child, _)| child.id().ok_or("a node has ended"));
+        let mut all = cpu(&self.pid()?)?;
+        for pid in others {
+            all += cpu(&pid?.to_string())?;
+        }
+        Ok(all)
+    }
+
     async fn ready(&self) -> Result<(), Failure> {
+        for authority in self.authorities() {
+            Self::answers(authority).await?;
+        }
+        Ok(())
+    }
+
+    async fn answers(authority: &str) -> Result<(), Failure> {
         for _ in 0..3_000 {
-            if let Ok(mut connection) = Connection::open(&self.authority).await
+            if let Ok(mut connection) = Connection::open(authority).await
                 && let Ok((status, _)) = connection.exchange("GET", "/readyz", &[], Bytes::new()).await
                 && status.is_success()
             {
@@ -137,11 +219,15 @@ impl Server {
 
     /// Deliveries that it has in memory: those whose outcome is not recorded yet.
     pub(crate) async fn in_memory(&self) -> Result<u64, Failure> {
-        let mut connection = Connection::open(&self.authority).await?;
-        let (_, answer) = connection.exchange("GET", "/metrics", &[], Bytes::new()).await?;
-        let text = String::from_utf8_lossy(&answer);
-        let value = text.lines().find_map(|line| line.strip_prefix("bellwire_deliveries_in_memory "));
-        Ok(value.ok_or("/metrics says nothing of deliveries in memory")?.parse()?)
+        let mut all = 0;
+        for authority in self.authorities() {
+            let mut connection = Connection::open(authority).await?;
+            let (_, answer) = connection.exchange("GET", "/metrics", &[], Bytes::new()).await?;
+            let text = String::from_utf8_lossy(&answer);
+            let value = text.lines().find_map(|line| line.strip_prefix("bellwire_deliveries_in_memory "));
+            all += value.ok_or("/metrics says nothing of deliveries in memory")?.parse::<u64>()?;
+        }
+        Ok(all)
     }
 
     /// Waits until everything that was sent is recorded.
@@ -195,6 +281,10 @@ impl Server {
         }
         Ok(if answer.is_empty() { Value::Null } else { serde_json::from_slice(&answer)? })
     }
+}
+
+fn free_authority() -> Result<String, Failure> {
+    Ok(format!("127.0.0.1:{}", std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port()))
 }
 
 fn serve(folder: &Path, authority: &str, database: Option<&str>) -> Result<Child, Failure> {

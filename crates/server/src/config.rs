@@ -28,6 +28,10 @@ pub struct Config {
     )]
     pub database_url: String,
 
+    /// Where nodes hear each other, when a pooler is between: the same database without it
+    #[arg(long, env = "BELLWIRE_DATABASE_LISTEN_URL", hide_env_values = true, global = true)]
+    pub database_listen_url: Option<String>,
+
     /// The address that people type into their browsers, such as https://hooks.example.com; made from --listen when not given
     #[arg(long, env = "BELLWIRE_PUBLIC_URL", value_parser = public_url, global = true)]
     pub public_url: Option<String>,

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::{
     Failure,
-    process::{self, Server},
+    process::{self, Postgres, Server},
     publish,
     receiver::{Receiver, micros_now},
     report::{Figure, Machine, Report},
@@ -43,9 +43,15 @@ pub(crate) struct All {
     /// Webhooks of the scenario in which some are dead
     #[arg(long, default_value_t = 10_000)]
     webhooks: usize,
-    /// An empty PostgreSQL database to measure instead of SQLite; for one scenario at a time
+    /// An empty PostgreSQL database to measure instead of SQLite
     #[arg(long)]
     database_url: Option<String>,
+    /// The PostgreSQL's data directory or first process, when it is on this machine: then its CPU counts too
+    #[arg(long, requires = "database_url")]
+    postgres: Option<String>,
+    /// Nodes on that database; publishers are spread over them
+    #[arg(long, requires = "database_url", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=32))]
+    nodes: u64,
     /// The folder for databases; a new one under the system's temporary folder when not given
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -82,6 +88,7 @@ pub(crate) struct Bench {
     all: All,
     folder: PathBuf,
     receiver: Receiver,
+    postgres: Option<Postgres>,
     /// The bare limit: requests a second, and CPU µs of each.
     bare: (f64, f64),
 }
@@ -106,7 +113,8 @@ impl All {
 
     async fn measure(self, folder: &Path) -> Result<(Self, Vec<Figure>), Failure> {
         let receiver = Receiver::start().await?;
-        let mut bench = Bench { all: self, folder: folder.to_owned(), receiver, bare: (0.0, 0.0) };
+        let postgres = self.postgres.as_deref().map(Postgres::find).transpose()?;
+        let mut bench = Bench { all: self, folder: folder.to_owned(), receiver, postgres, bare: (0.0, 0.0) };
         let mut figures = bench.take_bare().await?;
         let chosen = bench.all.only.clone();
         let chosen = if chosen.is_empty() { Scenario::value_variants() } else { &chosen };
@@ -139,8 +147,10 @@ struct Load {
 /// What some work cost.
 struct Cost {
     seconds: f64,
-    /// Of the server alone.
+    /// Of the server alone, all nodes together.
     cpu: Duration,
+    /// Of the database, when it is another process on this machine.
+    database: Option<Duration>,
 }
 
 impl Bench {
@@ -148,7 +158,7 @@ impl Bench {
     async fn server(&self, name: &str) -> Result<Server, Failure> {
         let folder = self.folder.join(name);
         std::fs::create_dir_all(&folder)?;
-        Server::start(&folder, self.all.database_url.as_deref()).await
+        Server::start(&folder, self.all.database_url.as_deref(), usize::try_from(self.all.nodes)?).await
     }
 
     /// A webhook that wants everything.
@@ -158,32 +168,40 @@ impl Bench {
         Ok(webhook["id"].as_str().ok_or("no webhook id")?.to_owned())
     }
 
-    /// Lets a process publish, and waits until all of it is answered.
+    /// Lets a process for each node publish its share, and waits until all of it is answered.
     async fn publish(&self, server: &Server, load: &Load) -> Result<(), Failure> {
         let connections = if load.batch > 1 { BATCHERS } else { CONNECTIONS };
-        let mut arguments = vec!["publish".to_owned(), "--to".to_owned(), server.authority.clone()];
-        let mut add = |name: &str, value: u64| arguments.extend([name.to_owned(), value.to_string()]);
-        add("--count", load.events);
-        add("--batch", load.batch);
-        add("--connections", connections as u64);
-        add("--types", load.types as u64);
-        if let Some(rate) = load.rate {
-            add("--rate", rate);
-        }
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        process::child(&arguments, &server.key).await.map(drop)
+        let authorities: Vec<&str> = server.authorities().collect();
+        let nodes = authorities.len() as u64;
+        let publishers = (0..).zip(authorities).map(|(index, authority)| {
+            let mut arguments = vec!["publish".to_owned(), "--to".to_owned(), authority.to_owned()];
+            let mut add = |name: &str, value: u64| arguments.extend([name.to_owned(), value.to_string()]);
+            add("--count", load.events / nodes + u64::from(index < load.events % nodes));
+            add("--batch", load.batch);
+            add("--connections", (connections as u64 / nodes).max(1));
+            add("--types", load.types as u64);
+            if let Some(rate) = load.rate {
+                add("--rate", (rate / nodes).max(1));
+            }
+            async move {
+                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                process::child(&arguments, &server.key).await.map(drop)
+            }
+        });
+        futures_util::future::try_join_all(publishers).await.map(drop)
     }
 
     /// Publishes, and waits until `deliveries` have come and everything is recorded.
     async fn deliver(&self, server: &Server, load: &Load, deliveries: u64) -> Result<Cost, Failure> {
         let before = self.receiver.count();
-        let (pid, start) = (server.pid()?, micros_now());
-        let cpu = process::cpu(&pid)?;
+        let database = || self.postgres.as_ref().map(Postgres::cpu).transpose();
+        let (cpu, database_before, start) = (server.cpu()?, database()?, micros_now());
         self.publish(server, load).await?;
         self.receiver.wait_for(before + deliveries).await?;
         server.recorded().await?;
         let seconds = Duration::from_micros(micros_now() - start).as_secs_f64();
-        Ok(Cost { seconds, cpu: process::cpu(&pid)?.saturating_sub(cpu) })
+        let database = database()?.zip(database_before).map(|(after, before)| after.saturating_sub(before));
+        Ok(Cost { seconds, cpu: server.cpu()?.saturating_sub(cpu), database })
     }
 
     /// Makes webhooks, over several connections; the `n`-th has `url(n)` and the `n`-th of the types that take turns.

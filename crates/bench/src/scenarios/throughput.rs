@@ -62,6 +62,12 @@ impl Bench {
         {
             figures.push(last.at_most(times));
         }
+        if let Some(database) = cost.database {
+            let each = |cpu: std::time::Duration| cpu.as_secs_f64() * 1e6 / number(load.events);
+            let both = each(database + cost.cpu) / self.bare.1;
+            figures.push(Figure::new(name, "PostgreSQL's CPU for each delivery", each(database), Unit::Micros));
+            figures.push(Figure::new(name, "the bare client's CPU, both together", both, Unit::Times));
+        }
         Ok(figures)
     }
 

@@ -82,12 +82,12 @@ async fn copy(
     target: &mut Conn,
     tell: &mut impl FnMut(Progress<'_>),
 ) -> Result<Vec<Copied>, DbError> {
-    let tables = schema::tables(source).await?;
-    let same = schema::tables(target).await?;
-    if let Some(table) = tables.iter().find(|table| !same.iter().any(|other| table.is_like(other))) {
+    // In the order in which the target can be filled.
+    let (theirs, tables) = (schema::tables(source).await?, schema::tables(target).await?);
+    if let Some(table) = theirs.iter().find(|table| !tables.iter().any(|other| table.is_like(other))) {
         return Err(DbError::Fault(format!("the table {} is not the same in both databases", table.name)));
     }
-    if let Some(table) = same.iter().find(|other| tables.iter().all(|table| table.name != other.name)) {
+    if let Some(table) = tables.iter().find(|other| theirs.iter().all(|table| table.name != other.name)) {
         return Err(DbError::Fault(format!("the target has a table {} that is not bellwire's", table.name)));
     }
     let mut total = 0;
@@ -188,7 +188,7 @@ async fn insert(conn: &mut Conn, table: &Table, rows: Vec<Vec<Value>>) -> Result
                     Kind::Bytes => Column::Bytes,
                 })
                 .collect();
-            postgres::many(connection, &sql, &kinds, rows).await?;
+            connection.many(&sql, &kinds, rows).await?;
         }
     }
     Ok(())

@@ -18,7 +18,7 @@ use super::{
     Conn, DbError, Row,
     dialect::{
         Column::{Int, Text},
-        Many,
+        FOUND, Many,
     },
     page::{self, Filter, Listing, Page, PageRequest, Sieve},
     status_changes::Status,
@@ -323,10 +323,11 @@ pub async fn cancel_skipped(conn: &mut Conn, now: Timestamp, limit: u32) -> Resu
         let deleted = row.get::<Option<Timestamp>>("deleted_at")?.is_some();
         let which =
             if deleted { "CAST($2 AS BIGINT) IS NOT NULL" } else { "reason = 'automatic' AND created_at <= $2" };
+        let [begin, end] = FOUND.map(|part| part.of(conn));
         let sql = format!(
-            "UPDATE deliveries SET state = 'cancelled', leased_by = NULL, updated_at = $3 WHERE id IN ( \
+            "UPDATE deliveries SET state = 'cancelled', leased_by = NULL, updated_at = $3 WHERE id {begin}\
                SELECT id FROM deliveries WHERE webhook_id = $1 AND state = 'pending' AND {which} \
-               AND (leased_by IS NULL OR due_at <= $3) LIMIT $4) AND state = 'pending'"
+               AND (leased_by IS NULL OR due_at <= $3) LIMIT $4{end} AND state = 'pending'"
         );
         let cancelled = conn.execute(&sql, &[id.into(), cancel_before.into(), now.into(), left.into()]).await?;
         left -= i64::try_from(cancelled).unwrap_or(i64::MAX);

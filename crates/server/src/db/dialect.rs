@@ -48,14 +48,16 @@ impl Twofold {
     }
 }
 
-/// Around a SELECT that picks, from `deliveries d`, the ids of rows to be written: those that another node is writing are passed over.
+/// Around a SELECT that finds the few rows of a large table that are to be written: it ends with a `LIMIT`.
 ///
-/// On PostgreSQL it has to be an array: then the SELECT is run once. Joined to what is written it may be run again for each row,
-/// and each time picks others.
-pub const PICKED: [Twofold; 2] = [
-    Twofold { sqlite: "IN (", postgres: "= ANY(ARRAY(" },
-    Twofold { sqlite: ")", postgres: " FOR UPDATE OF d SKIP LOCKED))" },
-];
+/// PostgreSQL takes `IN` for a join, and of a limit that is a parameter it believes that a tenth of the table comes: then it reads all of
+/// the table beside it. As an array the few are found first, once, and each is looked up.
+pub const FOUND: [Twofold; 2] =
+    [Twofold { sqlite: "IN (", postgres: "= ANY(ARRAY(" }, Twofold { sqlite: ")", postgres: "))" }];
+
+/// As [`FOUND`], from `deliveries d`: those that another node is writing are passed over. A join might look for them again for each
+/// row, and each time pick others.
+pub const PICKED: [Twofold; 2] = [FOUND[0], Twofold { sqlite: ")", postgres: " FOR UPDATE OF d SKIP LOCKED))" }];
 
 /// Ends a SELECT whose row is about to be written: others who do the same wait. SQLite has one writer anyway.
 pub const FOR_UPDATE: Twofold = Twofold { sqlite: "", postgres: " FOR UPDATE" };

@@ -33,6 +33,7 @@ const MIGRATIONS: &[Migration] = &migrations![
     "0011_previous_owners",
     "0012_master_key",
     "0013_nodes",
+    "0016_tuning",
     "0019_deliveries_beside",
 ];
 

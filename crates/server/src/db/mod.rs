@@ -89,7 +89,7 @@ pub enum Conn {
     /// To a SQLite file.
     Sqlite(rusqlite::Connection),
     /// To a PostgreSQL server.
-    Postgres(deadpool_postgres::Object),
+    Postgres(postgres::Connection),
 }
 
 /// The connections to a database.
@@ -336,7 +336,7 @@ impl Conn {
     pub async fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, DbError> {
         match self {
             Self::Sqlite(connection) => sqlite::query(connection, sql, parameters),
-            Self::Postgres(connection) => postgres::query(connection, sql, parameters).await,
+            Self::Postgres(connection) => connection.query(sql, parameters).await,
         }
     }
 
@@ -363,7 +363,7 @@ impl Conn {
     pub async fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
         match self {
             Self::Sqlite(connection) => sqlite::execute(connection, sql, parameters),
-            Self::Postgres(connection) => postgres::execute(connection, sql, parameters).await,
+            Self::Postgres(connection) => connection.execute(sql, parameters).await,
         }
     }
 
@@ -377,14 +377,14 @@ impl Conn {
         }
         match self {
             Self::Sqlite(connection) => sqlite::many(connection, statement.sqlite, &rows),
-            Self::Postgres(connection) => postgres::many(connection, statement.postgres, statement.columns, rows).await,
+            Self::Postgres(connection) => connection.many(statement.postgres, statement.columns, rows).await,
         }
     }
 
     async fn script(&mut self, sql: &str) -> Result<(), DbError> {
         match self {
             Self::Sqlite(connection) => connection.execute_batch(sql).map_err(Into::into),
-            Self::Postgres(connection) => connection.batch_execute(sql).await.map_err(Into::into),
+            Self::Postgres(connection) => connection.script(sql).await,
         }
     }
 }

@@ -1,6 +1,10 @@
 //! PostgreSQL: a pool of connections. A transaction runs on a task of its own and is rolled back unless it says otherwise.
 
+mod connection;
+mod target;
+
 use std::{
+    error::Error,
     future::poll_fn,
     sync::{
         Arc,
@@ -9,22 +13,21 @@ use std::{
     time::Duration,
 };
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+pub(super) use connection::Connection;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use target::Target;
 use tokio::time::timeout;
-use tokio_postgres::{
-    AsyncMessage, Config, NoTls,
-    error::SqlState,
-    types::{ToSql, Type},
-};
+use tokio_postgres::{AsyncMessage, error::SqlState};
 
 use super::{
-    BoxFuture, Conn, Connections, DbError, Row, Value,
-    dialect::Column,
+    BoxFuture, Conn, Connections, DbError,
     notices::{Ears, Listener},
 };
 use crate::metrics::Commits;
 
-pub(super) const CONNECTIONS: usize = 16;
+/// A default PostgreSQL bears 100 connections, of which three are for its administrators: ten nodes have room, with one each
+/// that listens. More would not make it faster: what waits for a connection shares the next transaction.
+pub(super) const CONNECTIONS: usize = 7;
 /// How long to wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a server may be silent while it owes an answer to what a node asks: then the connection is given up. What was
@@ -35,6 +38,8 @@ const SILENCE: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool,
+    /// See [`Target::keeps_statements`].
+    keeps_statements: bool,
     commits: Arc<Commits>,
     /// Whether a server that is silent for [`SILENCE`] is given up.
     hurries: Arc<AtomicBool>,
@@ -42,8 +47,8 @@ pub struct Postgres {
 
 impl Postgres {
     pub(super) async fn open(url: &str) -> Result<Self, DbError> {
-        let config = named(url)?;
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let Target { config, tls, keeps_statements } = Target::parse(url)?;
+        let manager = Manager::from_config(config, tls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
             .runtime(Runtime::Tokio1)
@@ -51,17 +56,17 @@ impl Postgres {
             .create_timeout(Some(PATIENCE))
             .build()
             .map_err(|error| DbError::Fault(error.to_string()))?;
-        let postgres = Self { pool, commits: Arc::default(), hurries: Arc::default() };
+        let postgres = Self { pool, keeps_statements, commits: Arc::default(), hurries: Arc::default() };
         drop(postgres.get().await?); // a wrong URL is told at start
         Ok(postgres)
     }
 
     /// How many connections other processes of this program have to the database of `url`.
     pub(super) async fn others(url: &str) -> Result<u64, DbError> {
-        let mut config = named(url)?;
+        let Target { mut config, tls, .. } = Target::parse(url)?;
         let name = config.get_application_name().unwrap_or_default().to_owned();
         config.application_name("bellwire command").connect_timeout(PATIENCE);
-        let (client, connection) = config.connect(NoTls).await?;
+        let (client, connection) = config.connect(tls).await?;
         let connection = tokio::spawn(connection);
         let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1";
         let count: i64 = client.query_one(sql, &[&name]).await?.try_get(0)?;
@@ -95,8 +100,9 @@ impl Postgres {
         }
     }
 
-    pub(super) async fn get(&self) -> Result<Object, DbError> {
-        self.pool.get().await.map_err(|error| DbError::Unavailable(error.to_string()))
+    pub(super) async fn get(&self) -> Result<Connection, DbError> {
+        let object = self.pool.get().await.map_err(|error| DbError::Unavailable(with_causes(&error)))?;
+        Ok(Connection::new(object, self.keeps_statements))
     }
 
     pub(super) async fn read<T, E, F>(&self, work: F) -> Result<T, E>
@@ -127,24 +133,12 @@ impl Postgres {
     }
 }
 
-/// The settings of a URL, and the name by which the server knows our connections.
-fn named(url: &str) -> Result<Config, DbError> {
-    // The URL may hold a password: errors never repeat it.
-    let mut config: Config =
-        url.parse().map_err(|error| DbError::Fault(format!("the database's URL can't be read: {error}")))?;
-    if config.get_application_name().is_none() {
-        config.application_name("bellwire");
-    }
-    // A server that is gone without a word is noticed in time.
-    config.tcp_user_timeout(PATIENCE).keepalives_idle(PATIENCE).keepalives_interval(PATIENCE / 3).keepalives_retries(2);
-    Ok(config)
-}
-
 /// See [`Db::listen`](super::Db::listen).
 pub(super) async fn listen(url: &str) -> Result<Listener, DbError> {
-    let config = named(url)?;
-    let listening = async {
-        let (client, mut connection) = config.connect(NoTls).await?;
+    let target = Target::parse(url)?;
+    // Boxed: a connection that is being encrypted is large, and whoever listens lives long.
+    let listening = Box::pin(async {
+        let (client, mut connection) = target.config.connect(target.tls).await?;
         let hear = |ears: Ears| async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
                 if let AsyncMessage::Notification(notice) = message {
@@ -153,7 +147,7 @@ pub(super) async fn listen(url: &str) -> Result<Listener, DbError> {
             }
         };
         Listener::new(client, hear).await
-    };
+    });
     timeout(PATIENCE, listening).await.unwrap_or_else(|_| Err(silent()))
 }
 
@@ -161,14 +155,14 @@ fn silent() -> DbError {
     DbError::Unavailable("the server does not answer".to_owned())
 }
 
-async fn transaction<T, E, F>(connection: Object, work: F, commits: &Commits) -> Result<T, E>
+async fn transaction<T, E, F>(mut connection: Connection, work: F, commits: &Commits) -> Result<T, E>
 where
     E: From<DbError>,
     F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>>,
 {
+    connection.begin();
     let mut open = Open(Some(Conn::Postgres(connection)));
     let Some(conn) = &mut open.0 else { unreachable!("it was put there one line above") };
-    conn.script("BEGIN").await?;
     let result = work(conn).await;
     if result.is_ok() {
         let begun = commits.begin();
@@ -195,84 +189,39 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if let Some(Conn::Postgres(connection)) = self.0.take() {
-            drop(Object::take(connection));
+            connection.close();
         }
     }
 }
 
-fn references(parameters: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
-    parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
-}
-
-pub(super) async fn query(connection: &Object, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, DbError> {
-    let statement = connection.prepare_cached(sql).await?;
-    let columns: Arc<[String]> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
-    let rows = connection.query(&statement, &references(parameters)).await?;
-    rows.iter().map(|row| to_row(row, &columns)).collect()
-}
-
-fn to_row(row: &tokio_postgres::Row, columns: &Arc<[String]>) -> Result<Row, DbError> {
-    let mut values = Vec::with_capacity(columns.len());
-    for (index, column) in row.columns().iter().enumerate() {
-        values.push(match *column.type_() {
-            Type::INT8 => row.try_get::<_, Option<i64>>(index)?.into(),
-            Type::INT4 => row.try_get::<_, Option<i32>>(index)?.into(),
-            Type::BOOL => row.try_get::<_, Option<bool>>(index)?.into(),
-            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(index)?.into(),
-            _ => row.try_get::<_, Option<String>>(index)?.into(),
-        });
-    }
-    Ok(Row { columns: Arc::clone(columns), values })
-}
-
-pub(super) async fn execute(connection: &Object, sql: &str, parameters: &[Value]) -> Result<u64, DbError> {
-    let statement = connection.prepare_cached(sql).await?;
-    Ok(connection.execute(&statement, &references(parameters)).await?)
-}
-
-/// Runs a statement in which each parameter is an array, with a value for each row.
-pub(super) async fn many(
-    connection: &Object,
-    sql: &str,
-    kinds: &[Column],
-    rows: Vec<Vec<Value>>,
-) -> Result<u64, DbError> {
-    let mut columns: Vec<Vec<Value>> = kinds.iter().map(|_| Vec::with_capacity(rows.len())).collect();
-    for row in rows {
-        for (column, value) in columns.iter_mut().zip(row) {
-            column.push(value);
+/// An error and what is behind it: the libraries tell the two apart, and the first alone says little.
+fn with_causes(error: &dyn Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
         }
+        cause = error.source();
     }
-    let arrays: Vec<Box<dyn ToSql + Sync + Send>> =
-        columns.into_iter().zip(kinds).map(|(values, kind)| array(values, *kind)).collect();
-    let parameters: Vec<&(dyn ToSql + Sync)> =
-        arrays.iter().map(|array| array.as_ref() as &(dyn ToSql + Sync)).collect();
-    let prepared = connection.prepare_cached(sql).await?;
-    Ok(connection.execute(&prepared, &parameters).await?)
-}
-
-fn array(values: Vec<Value>, column: Column) -> Box<dyn ToSql + Sync + Send> {
-    match column {
-        Column::Int => Box::new(
-            values.into_iter().map(|v| if let Value::Int(it) = v { Some(it) } else { None }).collect::<Vec<_>>(),
-        ),
-        Column::Text => Box::new(
-            values.into_iter().map(|v| if let Value::Text(it) = v { Some(it) } else { None }).collect::<Vec<_>>(),
-        ),
-        Column::Bytes => Box::new(
-            values.into_iter().map(|v| if let Value::Bytes(it) = v { Some(it) } else { None }).collect::<Vec<_>>(),
-        ),
-    }
+    text
 }
 
 impl From<tokio_postgres::Error> for DbError {
     fn from(error: tokio_postgres::Error) -> Self {
         let text = error
             .as_db_error()
-            .map_or_else(|| error.to_string(), |db| format!("{} ({})", db.message(), db.code().code()));
+            .map_or_else(|| with_causes(&error), |db| format!("{} ({})", db.message(), db.code().code()));
         match error.code() {
             Some(code) if *code == SqlState::UNIQUE_VIOLATION => Self::Conflict(text),
             Some(code) if *code == SqlState::DISK_FULL => Self::Full(text),
+            Some(code) if [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT].contains(code) => {
+                Self::Fault(format!(
+                    "{text}: behind a pooler that changes connections between transactions, the database's URL needs \
+                     prepared_statements=false"
+                ))
+            }
             Some(code)
                 if code.code().starts_with("08")
                     || code.code().starts_with("57P")

@@ -263,7 +263,8 @@ async fn hear(app: &App) -> Result<(), DbError> {
     if !app.db.is_shared() {
         return Ok(());
     }
-    let Some(mut listener) = Db::listen(&app.config.database_url).await? else { return Ok(()) };
+    let url = app.config.database_listen_url.as_ref().unwrap_or(&app.config.database_url);
+    let Some(mut listener) = Db::listen(url).await? else { return Ok(()) };
     // From here on all is heard. What was told before is not.
     look_at_everything(app);
     let mut asked = false;

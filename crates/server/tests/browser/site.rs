@@ -69,6 +69,7 @@ impl Site {
             master_key_file: folder.path().join("bellwire.key"),
             allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
             extra_ca_file: None,
+            database_listen_url: None,
             retry_schedule: "0s,5s,5m,30m".parse().unwrap(),
             deactivate_after: DEACTIVATE_AFTER,
             retention: Duration::from_hours(30 * 24),

@@ -112,6 +112,7 @@ async fn a_full_disk_is_said_and_survived() {
         log_format: LogFormat::Text,
         drain_delay: Duration::ZERO,
         extra_ca_file: None,
+        database_listen_url: None,
     };
     let server = serve::start(config, Clock::System, Randomness::from_system()).await.unwrap();
     let (email, name) = (Email::parse("ann@example.com").unwrap(), Name::parse("Ann").unwrap());

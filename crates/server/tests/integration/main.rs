@@ -15,4 +15,4 @@ mod kill_nine;
 mod matrix;
 mod nodes;
 mod operate;
-mod postgres_restart;
+mod postgres;

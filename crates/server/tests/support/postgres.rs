@@ -7,7 +7,7 @@ use std::{
     env, fs,
     net::TcpListener,
     os::unix::fs::{MetadataExt, PermissionsExt, chown},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU32, Ordering},
     thread,
@@ -110,6 +110,7 @@ pub(crate) struct Server {
     folder: TempDir,
     programs: PathBuf,
     port: u16,
+    settings: Vec<String>,
     postmaster: Option<Child>,
 }
 
@@ -119,18 +120,20 @@ impl Server {
     /// # Panics
     /// When PostgreSQL is not installed, or does not start.
     pub(crate) async fn start() -> Option<Self> {
+        Self::start_with(&[], &[]).await
+    }
+
+    /// As [`Server::start`], with settings (`ssl=on`), and files in its data folder that nobody else may read.
+    pub(crate) async fn start_with(settings: &[&str], files: &[(&str, &str)]) -> Option<Self> {
         if is_left_out() {
             return None;
         }
         let installed = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed").flatten();
         let programs = installed.map(|version| version.path().join("bin")).max().expect("PostgreSQL is installed");
-        let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        if is_root() {
-            chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-        }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { folder, programs, port, postmaster: None };
+        let folder = unprivileged_folder();
+        let port = free_port();
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let mut server = Self { folder, programs, port, settings, postmaster: None };
         let made = server
             .command("initdb")
             .args(["--pgdata=data", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"])
@@ -138,13 +141,21 @@ impl Server {
             .await
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        for (name, text) in files {
+            give(&server.folder.path().join("data").join(name), text);
+        }
         server.run().await;
         Some(server)
     }
 
     /// As `BELLWIRE_DATABASE_URL` takes it.
     pub(crate) fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+        self.url_of("127.0.0.1")
+    }
+
+    /// The same by another name of this machine.
+    pub(crate) fn url_of(&self, host: &str) -> String {
+        format!("postgres://postgres@{host}:{}/postgres", self.port)
     }
 
     /// Starts it, again.
@@ -152,6 +163,7 @@ impl Server {
         let mut command = self.command("postgres");
         command.args(["-D", "data", "-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
         command.args(["-c", "unix_socket_directories="]);
+        command.args(self.settings.iter().flat_map(|setting| ["-c", setting]));
         let log = fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
         self.postmaster = Some(command.stderr(log).kill_on_drop(true).spawn().unwrap());
         for _ in 0..6_000 {
@@ -173,13 +185,42 @@ impl Server {
     }
 
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.programs.join(program));
-        command.current_dir(self.folder.path());
-        if is_root() {
-            command.uid(NOBODY).gid(NOBODY);
-        }
-        command
+        unprivileged(&self.programs.join(program), self.folder.path())
     }
+}
+
+/// A program that refuses to run as root, in this folder.
+pub(crate) fn unprivileged(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder);
+    if is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+/// Writes a file for such a program, that nobody else may read.
+pub(crate) fn give(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    if is_root() {
+        chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+}
+
+/// A folder for such a program.
+pub(crate) fn unprivileged_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    if is_root() {
+        chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    folder
+}
+
+/// A port that nobody listens on now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Drop for Server {

@@ -90,6 +90,7 @@ impl Settings {
                 .map(|text| text.parse().unwrap())
                 .collect(),
             extra_ca_file: self.extra_ca_file.clone(),
+            database_listen_url: None,
             retry_schedule: self.schedule.parse().unwrap(),
             deactivate_after: self.deactivate_after,
             retention: Duration::from_hours(720),

@@ -79,6 +79,7 @@ impl World {
             master_key_file: folder.path().join("bellwire.key"),
             allow_networks: allow.split_terminator(',').map(|network| network.parse().unwrap()).collect(),
             extra_ca_file: None,
+            database_listen_url: None,
             retry_schedule: "0s,5s".parse().unwrap(),
             deactivate_after: Duration::from_hours(5 * 24),
             retention: Duration::from_hours(30 * 24),

@@ -65,6 +65,7 @@ impl Console {
             master_key_file: folder.path().join("bellwire.key"),
             allow_networks: Vec::new(),
             extra_ca_file: None,
+            database_listen_url: None,
             retry_schedule: "0s,5s".parse().unwrap(),
             deactivate_after: Duration::from_secs(5 * 24 * 60 * 60),
             retention: Duration::from_secs(30 * 24 * 60 * 60),

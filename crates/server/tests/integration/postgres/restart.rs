@@ -15,7 +15,6 @@ use std::{
 use bellwire::{
     cli::serve,
     clock::{Clock, Randomness},
-    config::{Config, LogFormat},
     ops::setup,
     password::Password,
 };
@@ -23,6 +22,7 @@ use bellwire_core::text::{Email, Name};
 use serde_json::json;
 use tokio_postgres::NoTls;
 
+use super::settings;
 use crate::support::{client::Client, postgres::fresh_database, receiver::Receiver};
 
 const ENDS: usize = 30;
@@ -32,20 +32,7 @@ const PUBLISHERS: usize = 4;
 async fn a_server_that_goes_away_loses_nothing() {
     let Some(database) = fresh_database().await else { return };
     let folder = tempfile::tempdir().unwrap();
-    let config = Config {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        database_url: database.url().to_owned(),
-        public_url: None,
-        master_key_file: folder.path().join("bellwire.key"),
-        allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
-        retry_schedule: "0s,100ms,1s,1s,1s,1s,1s,1s".parse().unwrap(),
-        deactivate_after: Duration::from_hours(5 * 24),
-        retention: Duration::from_hours(30 * 24),
-        log: "off".to_owned(),
-        log_format: LogFormat::Text,
-        drain_delay: Duration::ZERO,
-        extra_ca_file: None,
-    };
+    let config = settings(database.url(), folder.path());
     // A clock that is moved by hand: what only a lease brings back need not be waited for.
     let clock = Clock::fake(Clock::System.now());
     let server = serve::start(config, clock.clone(), Randomness::from_system()).await.unwrap();
