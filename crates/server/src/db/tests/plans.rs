@@ -19,8 +19,7 @@ use super::super::{
 };
 
 /// What may be sorted when it was found, and why: the beginning of the list's name.
-const EXCEPTIONS: [(&str, &str); 2] =
-    [("api keys", "a workspace has at most 1,000"), ("offers", "an owner makes one at the most")];
+const EXCEPTIONS: [(&str, &str); 1] = [("api keys", "a workspace has at most 1,000")];
 
 /// Lists with their statements.
 #[derive(Default)]
