@@ -81,12 +81,13 @@ pub enum Wanted {
     To(UserId),
 }
 
-const COLUMNS: &str = "o.id AS id, o.from_user_id AS from_id, f.name AS from_name, o.to_user_id AS to_id, t.name AS to_name, \
-                       o.created_at AS created_at, o.expires_at AS expires_at";
-// The empty text keeps SQLite from reading all active users of the workspace first: every page of the console asks for an offer.
-const FROM: &str = "ownership_offers o \
-     JOIN memberships f ON f.workspace_id = o.workspace_id || '' AND f.user_id = o.from_user_id AND f.status = 'active' \
-     JOIN memberships t ON t.workspace_id = o.workspace_id || '' AND t.user_id = o.to_user_id AND t.status = 'active'";
+// Subqueries and no joins: SQLite would read all active users of the workspace first, and every page of the console asks for an
+// offer.
+const COLUMNS: &str = "o.id AS id, o.from_user_id AS from_id, o.to_user_id AS to_id, o.created_at AS created_at, \
+     o.expires_at AS expires_at, \
+     (SELECT f.name FROM memberships f WHERE f.workspace_id = o.workspace_id AND f.user_id = o.from_user_id) AS from_name, \
+     (SELECT t.name FROM memberships t WHERE t.workspace_id = o.workspace_id AND t.user_id = o.to_user_id) AS to_name";
+const FROM: &str = "ownership_offers o";
 
 fn read(row: &Row) -> Result<OwnershipOffer, DbError> {
     let user = |id: &str, name: &str| {
@@ -127,9 +128,14 @@ pub(super) fn listing(workspace: WorkspaceId, wanted: Wanted, now: Timestamp) ->
         Wanted::From(user) => filter.and("o.from_user_id = $?", user),
         Wanted::To(user) => filter.and("o.to_user_id = $?", user),
     }
-    let owns = "EXISTS (SELECT 1 FROM role_members y JOIN roles w ON w.id = y.role_id WHERE y.workspace_id = o.workspace_id \
-                AND y.principal_id = o.from_user_id AND w.built_in = 1 AND w.name = $?)";
-    filter.and(owns, BuiltInRole::Owner.name());
+    for user in ["o.from_user_id", "o.to_user_id"] {
+        let status =
+            format!("SELECT m.status FROM memberships m WHERE m.workspace_id = o.workspace_id AND m.user_id = {user}");
+        filter.and_always(&format!("({status}) = 'active'"));
+    }
+    let owner = "SELECT COUNT(*) FROM role_members y JOIN roles w ON w.id = y.role_id WHERE y.workspace_id = o.workspace_id \
+                 AND y.principal_id = o.from_user_id AND w.built_in = 1 AND w.name = $?";
+    filter.and(&format!("({owner}) > 0"), BuiltInRole::Owner.name());
     Listing::new(COLUMNS, FROM, filter)
 }
 

@@ -1,5 +1,6 @@
 //! What both engines must do alike. On PostgreSQL when `BELLWIRE_TEST_POSTGRES_URL` names a server (as `scripts/test` does).
 
+mod hot;
 mod plans;
 mod walks;
 
