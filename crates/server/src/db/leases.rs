@@ -150,7 +150,7 @@ const BODIES: Twofold = Twofold {
     sqlite: "SELECT id, workspace_id, sequence, type, actor, data, occurred_at, correlation_id, test FROM events \
              WHERE id IN (SELECT value FROM json_each($1))",
     postgres: "SELECT id, workspace_id, sequence, type, actor, data, occurred_at, correlation_id, test FROM events \
-               WHERE id IN (SELECT json_array_elements_text($1::text::json))",
+               WHERE id = ANY(ARRAY(SELECT json_array_elements_text($1::text::json)))",
 };
 
 /// The bodies of events. Those that were pruned are missing.

@@ -356,7 +356,7 @@ async fn turn_off_gone(app: &App, batch: &[Finished]) {
                 .or_insert(attempted);
         }
     }
-    let turned_off = gone.into_iter().map(|(_, attempted)| tick::turn_off_gone(app, attempted, last_error(attempted)));
+    let turned_off = gone.into_values().map(|attempted| tick::turn_off_gone(app, attempted, last_error(attempted)));
     for result in join_all(turned_off).await {
         if let Err(error) = result {
             error.log();

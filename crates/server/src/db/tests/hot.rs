@@ -19,7 +19,7 @@ use super::{
         backlog, clock, deliveries, event_views,
         events::{self, Audience, DeliveryRow, NewEvent},
         health, idempotency_keys, invites,
-        leases::{self, Claim, Fate, Settled},
+        leases::{self, Fate, Settled},
         licenses, principals, prune, recent, replays, sessions, webhooks, workspaces,
     },
     fresh, write,
@@ -138,9 +138,9 @@ fn everything(conn: &mut Conn) -> BoxFuture<'_, Result<(), DbError>> {
         // What the engine takes and writes down.
         webhooks::target(conn, webhook).await?;
         leases::pending(conn, None, 100).await?;
-        let claim = leases::claim(conn, node, id("wh", 2), at(30_000), at(60_000), 10).await?;
+        leases::claim(conn, node, id("wh", 2), at(30_000), at(60_000), 10).await?;
         leases::claim_tests(conn, node, at(30_000), at(60_000), 10).await?;
-        leases::load(conn, node, at(60_000), &[Claim { ids: claim.ids.clone(), ..claim.clone() }]).await?;
+        leases::bodies(conn, &[id("evt", 1), id("evt", 2)]).await?;
         let settled = |number, fate| Settled { id: id("dlv", number), fate, tries: 1, attempts: 1, at: at(1) };
         let settled = [
             settled(1, Fate::Delivered),
