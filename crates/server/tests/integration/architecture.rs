@@ -13,7 +13,7 @@ use std::{
 
 /// The server's modules, lowest step first. A module may name those of the steps before its own, and itself.
 const ORDER: &[&[&str]] = &[
-    &["clock", "config", "metrics", "routes"],
+    &["clock", "config", "metrics", "places", "routes"],
     &["crypt"],
     &["db"],
     &["error"],
