@@ -1,4 +1,4 @@
--- Each line was measured: docs/adr/0034-hot-tables-on-postgresql.md.
+-- Why each line, and which of them was measured: docs/adr/0034-hot-tables-on-postgresql.md.
 
 -- Whoever writes events has locked the workspace's row to take their numbers: asking for it again, event by event, is for nothing.
 ALTER TABLE events DROP CONSTRAINT events_workspace_id_fkey;

@@ -1,7 +1,7 @@
 //! Brings the tables up to date. A migration is a file for each engine, embedded, run once; all that are missing run in one
 //! transaction.
 
-use super::{Conn, Db, DbError, dialect::Twofold};
+use super::{Conn, Db, DbError, dialect::Twofold, postgres};
 
 struct Migration {
     name: &'static str,
@@ -49,9 +49,20 @@ const EXISTS: Twofold = Twofold {
     postgres: "SELECT to_regclass($1)::text AS name",
 };
 
+/// How often the migrations are begun anew that PostgreSQL ended because they and another transaction waited for each other.
+const DEADLOCKS: usize = 10;
+
 /// Runs what is missing. Returns the names of what was run.
+///
+/// Nodes of the version before may be at work: whoever changes several of their tables in one transaction can meet them halfway.
 pub(super) async fn run(db: &Db) -> Result<Vec<&'static str>, DbError> {
-    db.write(|conn| Box::pin(async move { apply(conn).await })).await
+    for _ in 0..DEADLOCKS {
+        match db.write(|conn| Box::pin(async move { apply(conn).await })).await {
+            Err(error) if postgres::is_deadlock(&error) => {}
+            result => return result,
+        }
+    }
+    Err(DbError::Unavailable("the tables are in use all the time: stop the other nodes, or try again".to_owned()))
 }
 
 async fn apply(conn: &mut Conn) -> Result<Vec<&'static str>, DbError> {

@@ -208,6 +208,13 @@ fn with_causes(error: &dyn Error) -> String {
     text
 }
 
+/// Whether PostgreSQL ended a transaction because it and another one waited for each other. Nothing of it was kept: it can be
+/// done again.
+pub(super) fn is_deadlock(error: &DbError) -> bool {
+    let code = format!("({})", SqlState::T_R_DEADLOCK_DETECTED.code());
+    matches!(error, DbError::Unavailable(text) if text.ends_with(&code))
+}
+
 impl From<tokio_postgres::Error> for DbError {
     fn from(error: tokio_postgres::Error) -> Self {
         let text = error

@@ -75,6 +75,7 @@ async fn what_failed_since_a_time_is_sent_again() {
         assert_eq!(by_hand(&world, id).await, 7);
         assert!(!ops::replays::step(&world.app).await.unwrap());
 
+        second(&world);
         let nothing = replay(&world, id, NewReplay { since, ..failed() }).await.unwrap();
         assert_eq!((nothing.status, nothing.total), (ReplayStatus::Done, 0));
         let request = PageRequest::new(None, None, ByTime, true).unwrap();
