@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{WebhookDetails, details, find, tell, tell_due};
 use crate::{
-    app::App,
+    app::{App, Signal},
     db::{
         self,
         events::Audience,
@@ -98,6 +98,9 @@ pub async fn deactivate(app: &App, actor: &Actor, id: WebhookId, reason: Reason)
     .await?;
     if changed {
         tell(app, actor.workspace);
+    } else {
+        // Another node may have turned it off a moment ago: this one stops sending before it answers, too.
+        app.wake.send(Signal::Changed(id));
     }
     details(app, actor.workspace, record)
 }
