@@ -12,7 +12,7 @@ use rustls::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{CryptoProvider, ring},
+    crypto::ring,
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 use tokio_postgres::{Config, config::SslMode};
@@ -123,16 +123,16 @@ fn client(trust: Trust, file: Option<&str>) -> Result<ClientConfig, String> {
         None | Some("system") => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
         Some(path) => read(Path::new(path)).map_err(|error| format!("{path}: {error}"))?,
     });
-    let name = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+    let strict = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
         .build()
         .map_err(|error| error.to_string())?;
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the provider supports TLS 1.2 and 1.3");
     let verifier: Arc<dyn ServerCertVerifier> = match trust {
-        Trust::Name => name,
-        Trust::Authority => Arc::new(AnyName(name)),
-        Trust::Anybody => Arc::new(Anybody(provider)),
+        Trust::Name => strict,
+        Trust::Authority => Arc::new(Lenient { strict, asks_authority: true }),
+        Trust::Anybody => Arc::new(Lenient { strict, asks_authority: false }),
     };
     Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
@@ -146,11 +146,16 @@ fn read(path: &Path) -> Result<RootCertStore, String> {
     if roots.is_empty() { Err("there is no certificate in it".to_owned()) } else { Ok(roots) }
 }
 
-/// `verify-ca`: the certificate must be good, but may be for another name.
+/// Verifies less than a name and a chain of authorities. That the server holds the key of its certificate is always verified.
 #[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
+struct Lenient {
+    /// What would verify everything.
+    strict: Arc<WebPkiServerVerifier>,
+    /// `verify-ca`: the certificate must be good, but may be for another name. If not (`require`, `prefer`), it may say anything.
+    asks_authority: bool,
+}
 
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -159,7 +164,10 @@ impl ServerCertVerifier for AnyName {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.0.verify_server_cert(certificate, others, name, ocsp, now) {
+        if !self.asks_authority {
+            return Ok(ServerCertVerified::assertion());
+        }
+        match self.strict.verify_server_cert(certificate, others, name, ocsp, now) {
             // The name is looked at last, when all else is good.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
@@ -174,7 +182,7 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signed)
+        self.strict.verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -183,50 +191,11 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signed)
+        self.strict.verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
-}
-
-/// `require` and `prefer`: whoever holds the key of the certificate, whatever it says.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.strict.supported_verify_schemes()
     }
 }
 
