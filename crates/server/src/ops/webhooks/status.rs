@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{WebhookDetails, details, find, tell, tell_due};
 use crate::{
-    app::{App, Signal},
+    app::App,
     db::{
         self,
         events::Audience,
@@ -90,6 +90,8 @@ pub async fn deactivate(app: &App, actor: &Actor, id: WebhookId, reason: Reason)
             find(tx, id).await?;
             let changed = turn_off(tx, id, StatusCode::Manual, message, None).await?;
             if !changed {
+                // Another node may have turned it off a moment ago: this one stops sending before it answers, too.
+                tx.webhook_changed(id);
                 tx.unchanged();
             }
             Ok((find(tx, id).await?, changed))
@@ -98,9 +100,6 @@ pub async fn deactivate(app: &App, actor: &Actor, id: WebhookId, reason: Reason)
     .await?;
     if changed {
         tell(app, actor.workspace);
-    } else {
-        // Another node may have turned it off a moment ago: this one stops sending before it answers, too.
-        app.wake.send(Signal::Changed(id));
     }
     details(app, actor.workspace, record)
 }
