@@ -71,6 +71,14 @@ impl Password {
         })
         .await?
     }
+
+    /// Whether `hash` was made of it.
+    ///
+    /// # Errors
+    /// As [`verify`].
+    pub async fn is_that_of(&self, hash: &str) -> Result<bool, Error> {
+        verify(&self.0, hash).await
+    }
 }
 
 /// Never shows the password.

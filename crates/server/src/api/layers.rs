@@ -4,7 +4,7 @@
 //! One layer and not three: each would be another service to clone and another future to box and move for every request, which
 //! together cost more than reading the request does.
 
-use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
+use std::panic::AssertUnwindSafe;
 
 use axum::{
     extract::{Request, State},
@@ -21,10 +21,7 @@ use http::{
 };
 
 use super::problem::ApiError;
-use crate::error::Error;
-
-/// How long a request may take, its body included.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
+use crate::{error::Error, routes::TIME_LIMIT};
 
 /// Runs a request. What a request that is given up had begun to write is still all written or not at all.
 pub(super) async fn around(State(is_https): State<bool>, request: Request, next: Next) -> Response {
@@ -36,19 +33,11 @@ pub(super) async fn guarded(is_https: bool, answer: impl Future<Output = Respons
     let answer = tokio::time::timeout(TIME_LIMIT, AssertUnwindSafe(answer).catch_unwind());
     let mut response = match answer.await {
         Ok(Ok(response)) => response,
-        Ok(Err(panic)) => answer_panic(panic),
+        Ok(Err(panic)) => ApiError::from(Error::of_panic(&*panic)).into_response(),
         Err(_) => ApiError::TooSlow.into_response(),
     };
     security_headers(&mut response, is_https);
     response
-}
-
-/// A handler that panics has met a fault of ours.
-#[expect(clippy::needless_pass_by_value, reason = "a panic is given away")]
-fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
-    ApiError::from(Error::Internal(text.to_owned())).into_response()
 }
 
 /// Headers that every answer has, unless the handler has set its own.

@@ -15,7 +15,7 @@ pub struct Bootstrap {
     #[arg(long, value_name = "NAME", value_parser = Name::parse)]
     workspace: Name,
 
-    /// The owner's e-mail address; a person who has an account already owns the new workspace too and keeps their password
+    /// The owner's e-mail address; a person who has an account already, with this password, owns the new workspace too
     #[arg(long, value_name = "EMAIL", value_parser = Email::parse)]
     owner_email: Email,
 

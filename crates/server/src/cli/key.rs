@@ -18,7 +18,9 @@ pub(super) enum Key {
 /// With a sentence for the operator.
 pub(super) async fn run(Key::Rotate: Key, config: Config) -> Result<(), String> {
     let _place = open::alone(&config.database_url).await?;
-    let db = Db::open(&config.database_url).await.map_err(about_database)?;
+    // A new database would know no key: the file of another one must not be replaced because of it.
+    let db = Db::connect_existing(&config.database_url).await.map_err(about_database)?;
+    db.migrate().await.map_err(about_database)?;
     let file = config.master_key_file;
     let rotated = master_key::rotate(&db, &file, &Randomness::from_system()).await;
     let count =

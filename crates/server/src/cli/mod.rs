@@ -157,6 +157,9 @@ fn fail(sentence: &str) -> ExitCode {
 fn log_to_stderr(config: &Config) -> Result<(), String> {
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log)
         .map_err(|error| format!("the setting --log (BELLWIRE_LOG) can't be used: {error}"))?;
+    // Below that it writes the parameters of statements, and what is in them is in no line.
+    let quiet = "tokio_postgres=info".parse().map_err(|error| format!("a filter for the log: {error}"))?;
+    let filter = filter.add_directive(quiet);
     let colours = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_format {

@@ -127,9 +127,9 @@ async fn curl_dialog(signed: Signed, Path(text): Path<String>) -> Answer {
     signed.dialog(StatusCode::OK, &dialog, &return_to, |it, status, dialog| page(it, delivery, status, dialog)).await
 }
 
-/// A command for a POSIX shell.
+/// A command for a POSIX shell. Brackets and braces of the URL stand for themselves (`-g`).
 fn curl(request: &SignedRequest) -> String {
-    let mut command = format!("curl -i {}", quoted(request.url.as_str()));
+    let mut command = format!("curl -g -i {}", quoted(request.url.as_str()));
     let custom = request.custom_headers.iter().map(|name| format!("{name}: ..."));
     let known = request.headers.iter().map(|(name, value)| format!("{name}: {value}"));
     for header in known.chain(custom) {
@@ -175,7 +175,7 @@ mod tests {
         };
         assert_eq!(
             curl(&request),
-            "curl -i 'https://example.com/a?b=$(reboot)' \\\n  -H 'webhook-id: evt_1' \\\n  -H 'authorization: ...' \\\n  \
+            "curl -g -i 'https://example.com/a?b=$(reboot)' \\\n  -H 'webhook-id: evt_1' \\\n  -H 'authorization: ...' \\\n  \
              --data-raw '{\"name\":\"it'\\''s `x` $HOME\"}'"
         );
     }

@@ -167,7 +167,16 @@ async fn form(
     status: StatusCode,
     return_to: String,
 ) -> Answer {
-    let (owners, more) = owners(&signed, owner).await?;
+    let (mut owners, more) = owners(&signed, owner).await?;
+    // Whoever owns it stays chosen though nobody would be offered them: blocked, or of a kind that this reader may not see.
+    if let Some(id) = &id
+        && !owners.iter().any(|it| it.chosen)
+    {
+        let present = groups::get(&signed.app, &signed.actor, group_id(id)?).await?.owner;
+        if present.id == owner {
+            owners.insert(0, Choice::new(present.id, present.name, true));
+        }
+    }
     let dialog = FormDialog { id, name, owners, owner_error, more, return_to: return_to.clone() };
     signed.dialog(status, &dialog, &return_to, beneath).await
 }

@@ -4,14 +4,17 @@
 //! asked for it: `Sec-Fetch-Site` where there is one, else `Origin`. A request with neither is refused: every browser
 //! sends one of them with a form. Together with `SameSite=Lax` cookies this takes the place of tokens in forms.
 //!
-//! The guard also turns a [`reply::Failed`] into its page (it knows the reader's colours and numbers the fault for the
+//! The guard also bounds how long a request may take (what is streamed afterwards is not counted), turns a [`reply::Failed`] into its page (it knows the reader's colours and numbers the fault for the
 //! log), keeps and takes away the message for the next page, and puts the security headers on everything.
+
+use std::panic::AssertUnwindSafe;
 
 use axum::{
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use super::{
@@ -19,7 +22,7 @@ use super::{
     reply::{self, Failed, Flash, ShowsToasts},
     view::account::PageError,
 };
-use crate::app::App;
+use crate::{app::App, error::Error, routes::TIME_LIMIT};
 
 /// The largest form in bytes. The largest real one has every event type ticked and 16 custom headers.
 pub(super) const LARGEST_FORM: usize = 256 * 1024;
@@ -44,8 +47,11 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
     let had_flash = Cookie::Flash.read(&app, request.headers()).is_some();
     let allowed =
         request.method().is_safe() || comes_from_here(&app, request.method(), request.uri(), request.headers());
-    let mut response =
-        if allowed { next.run(request).await } else { reply::Failure::from(PageError::Forbidden).into_response() };
+    let mut response = if allowed {
+        bounded(next.run(request)).await
+    } else {
+        reply::Failure::from(PageError::Forbidden).into_response()
+    };
 
     if let Some(failed) = response.extensions_mut().remove::<Failed>() {
         response = failed.into_page(&app, theme);
@@ -64,6 +70,16 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// The answer; a page that says so when it takes too long, or when the handler panics, which is a fault of ours.
+async fn bounded(answer: impl Future<Output = Response>) -> Response {
+    let answer = tokio::time::timeout(TIME_LIMIT, AssertUnwindSafe(answer).catch_unwind());
+    match answer.await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => reply::Failure::from(Error::of_panic(&*panic)).into_response(),
+        Err(_) => reply::Failure::from(Error::Unavailable("a page took too long".to_owned())).into_response(),
+    }
 }
 
 /// Whether one of our own pages sent this.

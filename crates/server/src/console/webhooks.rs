@@ -1,5 +1,7 @@
 //! The Webhooks page: the list, and what is done to a webhook from it.
 
+use std::net::Ipv4Addr;
+
 use axum::extract::Path;
 use bellwire_core::{
     catalogue::ActorType, id::WebhookId, permission::Permission, text::Reason as WrittenReason, time::Timestamp,
@@ -141,7 +143,9 @@ async fn page(signed: Signed, status: StatusCode, dialog: Option<Dialog>) -> Ans
         chrome: signed.chrome(Section::Webhooks, "webhooks deliveries", dialog),
         statuses: choices("All statuses", STATUSES.map(|(key, title, _)| (key, title)), status_chosen),
         actor_types: choices("All actor types", ActorType::all().map(|it| (it.key(), it.title())), type_chosen),
-        guide: begins.then(|| guide(&found, newest, now)).flatten(),
+        guide: begins
+            .then(|| guide(&found, newest, now, app.addresses.permits(Ipv4Addr::LOCALHOST.into()).is_ok()))
+            .flatten(),
         rows: found.iter().map(|it| row(it, held.contains(&it.id), words::strip(newest(it)))).collect(),
         pager: table.pager(found.len(), total),
         can_manage,
@@ -159,6 +163,7 @@ fn guide<'a>(
     found: &[WebhookDetails],
     newest: impl Fn(&WebhookDetails) -> &'a [RecentDelivery],
     now: Timestamp,
+    beside: bool,
 ) -> Option<Guide> {
     let since = words::picture_since(now);
     if found.len() > BEGINNERS_HAVE || found.iter().any(|webhook| webhook.created_at < since) {
@@ -166,7 +171,7 @@ fn guide<'a>(
     }
     let of = |webhook: &WebhookDetails| words::first_steps(newest(webhook));
     let steps = found.iter().map(of).fold((false, false), |all, it| (all.0 || it.0, all.1 || it.1));
-    let guide = Guide { webhook: found.last().map(|it| it.id.to_string()), heard: steps.0, tested: steps.1 };
+    let guide = Guide { webhook: found.last().map(|it| it.id.to_string()), heard: steps.0, tested: steps.1, beside };
     (!guide.is_done()).then_some(guide)
 }
 
@@ -381,7 +386,8 @@ async fn deactivate(signed: Signed, Path(text): Path<String>, fields: Fields) ->
         Ok(why) => webhooks::deactivate(&signed.app, &signed.actor, id(&text)?, why).await,
         Err(error) => Err(error),
     };
-    let said = "Webhook turned off. Events are held until you turn it on again.";
+    let kept = words::length(signed.app.config.retention);
+    let said = format!("Webhook turned off. Events are held until you turn it on again, for {kept} at the most.");
     reply::back(&fields.return_to(PATH), done, |_| Toast::success(said))
 }
 

@@ -380,12 +380,16 @@ pub async fn count_up_to(conn: &mut Conn, from: &str, mut filter: Filter, limit:
     conn.query_one(&sql, &filter.values).await?.get("total")
 }
 
+/// Characters of a search: no column that is searched is longer.
+const LONGEST: usize = 4_096;
+
 /// The pattern of `LOWER(x) LIKE $1 ESCAPE '\'` that finds `text` anywhere, whatever its case. Control characters, which no
-/// list has and PostgreSQL refuses, are dropped.
+/// list has and PostgreSQL refuses, are dropped, and so is what comes after more characters than any list has in one place: SQLite
+/// refuses patterns of more than 50,000 bytes.
 pub fn containing(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 2);
+    let mut pattern = String::new();
     pattern.push('%');
-    for character in text.to_lowercase().chars().filter(|character| !character.is_control()) {
+    for character in text.to_lowercase().chars().filter(|character| !character.is_control()).take(LONGEST) {
         if matches!(character, '%' | '_' | '\\') {
             pattern.push('\\');
         }

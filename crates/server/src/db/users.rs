@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Conn, DbError, Row,
+    dialect::FOR_UPDATE,
     page::{self, Filter, Listing, Page, PageRequest, Sort},
     principals::{GroupRef, PrincipalStatus, RoleRef, groups_of, read_groups, read_roles, roles_of},
 };
@@ -211,6 +212,15 @@ pub async fn person_by_email(conn: &mut Conn, email: &str) -> Result<Option<Pers
     let row = conn.query_opt(sql, &[email.into()]).await?;
     row.map(|row| Ok(Person { id: row.get("id")?, email: row.get("email")?, password_hash: row.get("password_hash")? }))
         .transpose()
+}
+
+/// Whether a person's password is still the one that this hash was made of. It stays so until the transaction ends.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn has_password(conn: &mut Conn, id: UserId, password_hash: &str) -> Result<bool, DbError> {
+    let sql = format!("SELECT id FROM users WHERE id = $1 AND password_hash = $2{}", FOR_UPDATE.of(conn));
+    Ok(conn.query_opt(&sql, &[id.into(), password_hash.into()]).await?.is_some())
 }
 
 /// The name that a person has in the workspace that they joined last.

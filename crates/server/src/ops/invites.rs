@@ -9,7 +9,7 @@ use std::{net::IpAddr, time::Duration};
 use bellwire_core::{
     catalogue::EventType,
     event::{By, Origin},
-    id::{self, InviteId, RoleId, UserId, WorkspaceId},
+    id::{self, InviteId, RoleId, WorkspaceId},
     permission::{Permission, Permissions},
     text::{Email, Name},
     time::Timestamp,
@@ -355,7 +355,7 @@ pub async fn peek(app: &App, token: &str) -> Result<Peek, Error> {
 /// Who joins: somebody new, or a person with an account.
 enum Joining {
     New(Person),
-    Known(UserId),
+    Known(Person),
 }
 
 /// Joins the workspace of an invite and signs in there. Somebody new takes a name and a password; a person whose address has an
@@ -378,7 +378,7 @@ pub async fn accept(
             Box::pin(async move {
                 let (workspace, invite) = open(conn, &hash, now).await?;
                 let known = match db::users::person_by_email(conn, &invite.email).await? {
-                    Some(person) => Some((person.id, db::users::latest_name(conn, person.id).await?)),
+                    Some(person) => Some(db::users::latest_name(conn, person.id).await?),
                     None => None,
                 };
                 Ok::<_, Error>((workspace, invite, known))
@@ -386,11 +386,10 @@ pub async fn accept(
         })
         .await?;
     let (joining, name) = match known {
-        Some((id, latest)) => {
-            if sign_in::right_password(app, &invite.email, password, client_ip).await?.is_none() {
-                return Err(Error::invalid("password", "is wrong"));
-            }
-            (Joining::Known(id), name_of(latest.as_deref(), &invite.email)?)
+        Some(latest) => {
+            let person = sign_in::right_password(app, &invite.email, password, client_ip).await?;
+            let person = person.ok_or_else(|| Error::invalid("password", "is wrong"))?;
+            (Joining::Known(person), name_of(latest.as_deref(), &invite.email)?)
         }
         None => {
             let (name, password) = read(name, password)?;
@@ -398,16 +397,21 @@ pub async fn accept(
             (Joining::New(Person { id: app.random.id(now), email: invite.email, password_hash }), name)
         }
     };
-    let (Joining::New(Person { id, .. }) | Joining::Known(id)) = joining;
+    let (Joining::New(Person { id, .. }) | Joining::Known(Person { id, .. })) = joining;
     let by = By { actor: setup::event_actor(id, &name), origin: Origin::console(client_ip) };
     let session = journal::transact(app, workspace, by, true, move |tx| {
         Box::pin(async move {
             db::workspaces::lock(tx.conn, workspace).await?;
             let (_, invite) = open(tx.conn, &token_hash, tx.now).await?;
-            if let Joining::New(person) = &joining {
-                db::users::insert_person(tx.conn, person, tx.now).await?;
-            } else if db::users::get(tx.conn, workspace, id).await?.is_some() {
-                return Err(Error::conflict("already_member", "you are a member of this workspace already: sign in"));
+            match &joining {
+                Joining::New(person) => db::users::insert_person(tx.conn, person, tx.now).await?,
+                Joining::Known(person) => {
+                    sign_in::still_right(tx.conn, person).await?;
+                    if db::users::get(tx.conn, workspace, id).await?.is_some() {
+                        let message = "you are a member of this workspace already: sign in";
+                        return Err(Error::conflict("already_member", message));
+                    }
+                }
             }
             let (from, to) = (InviteStatus::Pending, InviteStatus::Accepted);
             if !db::invites::move_status(tx.conn, workspace, invite.id, from, to).await? {

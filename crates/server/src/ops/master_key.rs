@@ -83,10 +83,7 @@ pub async fn check(db: &Db, path: &Path) -> Result<bool, String> {
 }
 
 async fn find(db: &Db, path: &Path) -> Result<Found, String> {
-    let key = MasterKey::load(path)?;
-    let sealed =
-        db.read(|conn| Box::pin(async move { sample(conn).await })).await.map_err(|error: Error| error.to_string())?;
-    match (key, sealed) {
+    match (MasterKey::load(path)?, sealed(db).await?) {
         (Some(key), Some((place, sealed))) if key.open(&place, &sealed).is_ok() => {
             Ok(if place == WORD.0 { Found::Right(key) } else { Found::New(key) })
         }
@@ -98,6 +95,10 @@ async fn find(db: &Db, path: &Path) -> Result<Found, String> {
         (Some(key), None) => Ok(Found::New(key)),
         (None, None) => Ok(Found::Nothing),
     }
+}
+
+async fn sealed(db: &Db) -> Result<Option<(String, Vec<u8>)>, String> {
+    db.read(|conn| Box::pin(async move { sample(conn).await })).await.map_err(|error: Error| error.to_string())
 }
 
 fn wrong(path: &Path) -> String {
@@ -135,6 +136,12 @@ fn new_path(path: &Path) -> PathBuf {
 /// # Errors
 /// With a sentence for the operator. When it is not clear whether the transaction was written, both key files are left.
 pub async fn rotate(db: &Db, path: &Path, random: &Randomness) -> Result<u64, String> {
+    if sealed(db).await?.is_none() {
+        return Err(format!(
+            "this database knows no key yet, so {} may be another one's: is it the right database?",
+            path.display()
+        ));
+    }
     let old = open(db, path, random).await?;
     let new_path = new_path(path);
     if new_path.exists() {

@@ -111,10 +111,11 @@ pub async fn complete(app: &App, token: &str, wanted: SetUp, client_ip: Option<I
 }
 
 /// Makes a workspace and its owner, and an API key for automation that holds the role Owner. It works any number of times. When
-/// the e-mail address has an account already, its person owns the new workspace too and the password stays as it is.
+/// the e-mail address has an account already, its person owns the new workspace too: it must be the password of that account, since
+/// addresses are not verified, and somebody else may have made it.
 ///
 /// # Errors
-/// When the database fails.
+/// [`Error::Invalid`] for the password of an account, and when the database fails.
 pub async fn bootstrap(
     app: &App,
     workspace: Name,
@@ -127,7 +128,14 @@ pub async fn bootstrap(
         .db
         .read(move |conn| Box::pin(async move { db::users::person_by_email(conn, email.as_str()).await }))
         .await?;
-    let password_hash = if known.is_none() { Some(password.hash(&app.random).await?) } else { None };
+    let password_hash = match &known {
+        Some(person) if password.is_that_of(&person.password_hash).await? => None,
+        Some(_) => {
+            let message = "there is an account with this e-mail address, and its password is another one";
+            return Err(Error::invalid("password", message));
+        }
+        None => Some(password.hash(&app.random).await?),
+    };
     let new_id = app.random.id(app.clock.now());
     journal::transact(app, workspaces::new_id(app), By::operator(), true, move |tx| {
         Box::pin(async move {

@@ -72,11 +72,12 @@ impl std::fmt::Debug for SessionToken {
 /// when the password is right but the person may act nowhere.
 pub async fn sign_in(app: &App, email: &str, password: &str, client_ip: Option<IpAddr>) -> Result<SessionToken, Error> {
     let person = right_password(app, email, password, client_ip).await?;
-    let person = person.ok_or_else(|| Error::invalid("password", "the e-mail address or the password is wrong"))?;
+    let person = person.ok_or_else(wrong_password)?;
     let held = app.clone();
     app.db
         .write(move |conn| {
             Box::pin(async move {
+                still_right(conn, &person).await?;
                 let workspaces = db::workspaces::of_user(conn, person.id).await?;
                 let open = match workspaces.as_slice() {
                     [] => {
@@ -90,6 +91,20 @@ pub async fn sign_in(app: &App, email: &str, password: &str, client_ip: Option<I
             })
         })
         .await
+}
+
+fn wrong_password() -> Error {
+    Error::invalid("password", "the e-mail address or the password is wrong")
+}
+
+/// Whoever changes a password ends the sessions that there are: none may begin with the old one afterwards, however long ago it
+/// was found right.
+///
+/// # Errors
+/// [`Error::Invalid`] when it was changed meanwhile.
+pub(super) async fn still_right(conn: &mut Conn, person: &Person) -> Result<(), Error> {
+    let right = db::users::has_password(conn, person.id, &person.password_hash).await?;
+    if right { Ok(()) } else { Err(wrong_password()) }
 }
 
 /// Writes a new session.
@@ -181,14 +196,16 @@ pub async fn open_workspace(app: &App, session: &Session, workspace: WorkspaceId
 /// # Errors
 /// [`Error::Invalid`] for `current_password`, [`Error::TooMany`].
 pub async fn change_password(app: &App, session: &Session, current: &str, new: Password) -> Result<(), Error> {
-    if right_password(app, &session.email, current, None).await?.is_none() {
-        return Err(Error::invalid("current_password", "is wrong"));
-    }
+    let person = right_password(app, &session.email, current, None).await?;
+    let person = person.ok_or_else(|| Error::invalid("current_password", "is wrong"))?;
     let hash = new.hash(&app.random).await?;
     let (user, token_hash) = (session.user_id, session.token_hash.clone());
     app.db
         .write(move |conn| {
             Box::pin(async move {
+                if !db::users::has_password(conn, user, &person.password_hash).await? {
+                    return Err(Error::invalid("current_password", "is wrong"));
+                }
                 db::users::set_password(conn, user, &hash).await?;
                 Ok(db::sessions::delete_others(conn, user, &token_hash).await?)
             })

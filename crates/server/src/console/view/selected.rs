@@ -53,9 +53,11 @@ impl SelectedChange {
     pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::Activate => "Events are sent to them again.",
-            Self::Deactivate => "Nothing is sent to them. Events are held until you turn them on again.",
+            Self::Deactivate => {
+                "Nothing is sent to them. Events are held until you turn them on again, as long as events are kept."
+            }
             Self::Delete => {
-                "They receive no more events, and their deliveries go with them. To pause them instead, deactivate them."
+                "They receive no more events, and what is still owed to them is cancelled. To pause them instead, deactivate them."
             }
         }
     }

@@ -36,6 +36,8 @@ pub(crate) struct Guide {
     pub(crate) heard: bool,
     /// Whether it was a test.
     pub(crate) tested: bool,
+    /// Whether a receiver may be on the machine of the server.
+    pub(crate) beside: bool,
 }
 
 impl Guide {
@@ -302,7 +304,12 @@ mod tests {
 
     #[test]
     fn the_guide_goes_away_by_itself() {
-        let guide = |webhook: Option<&str>, heard, tested| Guide { webhook: webhook.map(str::to_owned), heard, tested };
+        let guide = |webhook: Option<&str>, heard, tested| Guide {
+            webhook: webhook.map(str::to_owned),
+            heard,
+            tested,
+            beside: true,
+        };
         assert_eq!((guide(None, false, false).done(), guide(None, false, false).is_done()), (0, false));
         assert_eq!((guide(Some("wh_1"), true, false).done(), guide(Some("wh_1"), true, false).is_done()), (2, false));
         assert!(guide(Some("wh_1"), true, true).is_done());

@@ -49,6 +49,20 @@ async fn a_database_knows_its_key() {
 }
 
 #[tokio::test]
+async fn the_key_of_another_database_is_not_replaced() {
+    for world in World::each().await {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        MasterKey::create(&path, &Randomness::seeded(1)).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let error = rotate(&world.app.db, &path, &Randomness::seeded(2)).await.unwrap_err();
+        assert!(error.contains("is it the right database?"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no other file is left");
+    }
+}
+
+#[tokio::test]
 async fn a_new_key_opens_everything() {
     for world in World::each().await {
         let folder = tempfile::tempdir().unwrap();

@@ -171,7 +171,11 @@ async fn a_new_password_ends_the_other_sessions() {
         let new = Password::parse("new horse battery").unwrap();
         assert_eq!(fields(change_password(app, &signed, WRONG, new.clone()).await), ["current_password"]);
         assert!(session(app, stolen.as_str()).await.unwrap().is_some());
+        let late = right_password(app, "ann@example.com", PASSWORD, None).await.unwrap().unwrap();
         change_password(app, &signed, PASSWORD, new).await.unwrap();
+        let held = late.clone();
+        let began = app.db.write(move |conn| Box::pin(async move { still_right(conn, &held).await })).await;
+        assert_eq!(code(began), "invalid", "a session that is about to begin with the old one");
         assert!(session(app, mine.as_str()).await.unwrap().is_some());
         assert!(session(app, stolen.as_str()).await.unwrap().is_none());
         assert_eq!(code(sign_in(app, "ann@example.com", PASSWORD, None).await), "invalid");

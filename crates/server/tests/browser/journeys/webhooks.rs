@@ -160,7 +160,7 @@ async fn change_webhook_status_and_see_the_reason_for_it() {
         browser.has(&switch, "aria-checked", "true").await;
         browser.click(&switch).await;
         browser.has(&switch, "aria-checked", "false").await;
-        browser.says(TOAST, "Webhook turned off. Events are held until you turn it on again.").await;
+        browser.says(TOAST, "Webhook turned off. Events are held until you turn it on again, for 30 days at the most.").await;
         browser.says(".status-word", "Inactive").await;
         let top = "const it = document.querySelector('#toasts-status .toast').getBoundingClientRect(); return it.top >= 0 && it.bottom < innerHeight / 4";
         browser.until(top, vec![]).await;

@@ -12,12 +12,18 @@ const refreshIn = (wait) => {
   soon = setTimeout(() => { soon = 0; refreshDialog(); refresh(); }, wait);
 };
 const order = (page) => [...page.querySelectorAll("tbody tr[id]")].map((row) => row.id).join();
+// The page beneath a dialog that was opened by its own URL: the dialog isn't asked for again with it, for it may show a secret, and
+// each time that is written down.
+const beneath = () => {
+  const open = dialog();
+  return open?.dataset.url === location.pathname ? open.querySelector("[data-close]")?.href ?? location.href : location.href;
+};
 // `holds`: nobody asked for it, so new rows of a list that holds them back wait until they are wanted.
 const refresh = async (holds = true) => {
   missed = false;
   const ours = fresh;
   try {
-    const answer = await get(location.href);
+    const answer = await get(beneath());
     if (!answer.ok || answer.redirected) return;
     const page = parse(await answer.text());
     const next = page.getElementById("main");

@@ -39,10 +39,10 @@ pub(super) fn samples() -> Vec<(&'static str, String)> {
     add("webhooks-none-matching", empty.render());
     let mut beginning = webhook_list();
     beginning.rows.truncate(1);
-    beginning.guide = Some(Guide { webhook: Some("wh_01".into()), heard: false, tested: false });
+    beginning.guide = Some(Guide { webhook: Some("wh_01".into()), heard: false, tested: false, beside: true });
     add("webhooks-guide", beginning.render());
     beginning.rows.clear();
-    beginning.guide = Some(Guide { webhook: None, heard: false, tested: false });
+    beginning.guide = Some(Guide { webhook: None, heard: false, tested: false, beside: true });
     add("webhooks-empty-guide", beginning.render());
     for (name, change) in ["dialog-activate-selected", "dialog-deactivate-selected", "dialog-delete-selected"]
         .into_iter()

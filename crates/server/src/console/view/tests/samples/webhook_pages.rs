@@ -219,7 +219,7 @@ fn delivery_page() -> DeliveryPage {
 
 fn curl_dialog() -> CurlDialog {
     CurlDialog {
-        command: format!("curl -i 'https://example.com/' \\\n  --data-raw '{BODY}'"),
+        command: format!("curl -g -i 'https://example.com/' \\\n  --data-raw '{BODY}'"),
         until: today(),
         hidden: "authorization".into(),
         return_to: "/deliveries/dlv_1".into(),
