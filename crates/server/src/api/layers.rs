@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_panic_shows_nothing_of_itself() {
-        let response = answer_panic(Box::new("secret"));
+        let response = ApiError::from(Error::of_panic(&"secret")).into_response();
         assert_eq!(response.status(), http::StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()[http::header::CONTENT_TYPE], super::super::problem::PROBLEM_JSON);
     }
