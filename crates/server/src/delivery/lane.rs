@@ -98,6 +98,16 @@ enum Known {
     Is(Arc<Target>),
 }
 
+impl Known {
+    fn refuses(&self, owed: &Owed) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Deleted => true,
+            Self::Is(target) => !target.wants(owed),
+        }
+    }
+}
+
 /// A connection that nobody uses. All of the engine share a number of places for them.
 struct Parked {
     open: Open,
@@ -148,7 +158,13 @@ impl Lane {
     pub(super) fn push(self: &Arc<Self>, shared: &Arc<Shared>, owed: impl IntoIterator<Item = Owed>, backlog: bool) {
         let now = shared.app.database_clock.now();
         let mut state = self.state();
+        let known = state.queue.len();
         state.queue.extend(owed);
+        // Whoever hands something over has just seen that it is to be sent: another node may have changed the webhook.
+        if state.queue.range(known..).any(|owed| state.target.refuses(owed)) {
+            state.target = Known::Nothing;
+            state.changes += 1;
+        }
         if shared.stopping() {
             return release_all(shared, &mut state, now);
         }
@@ -271,7 +287,7 @@ impl Lane {
         let width = state.conduct.width();
         let wish = if width < conduct::MAX_WIDTH / 4 { width * 2 } else { QUEUE };
         let room = wish.min(state.capacity(shared)).saturating_sub(state.queue.len());
-        if state.running == 0 {
+        if state.running == 0 && state.queue.is_empty() {
             return room.max(1); // a lane in which nobody works asks nobody: it always has room for one
         }
         if room == 0 && state.backlog.is_none() {
