@@ -26,11 +26,12 @@ use crate::{clock::Moment, error::Error};
 /// Between two walks.
 const WALK: Duration = Duration::from_secs(5);
 /// Webhooks in one round of claims: bounds how long the transaction keeps others from writing.
-const WEBHOOKS: usize = 128;
+const WEBHOOKS: usize = 1_024;
 /// Rounds at once.
 const ROUNDS: usize = 2;
-/// Rounds begin no closer to each other, so that those who ask at about the same time share one.
-const APART: Duration = Duration::from_millis(10);
+/// Rounds begin no closer to each other, so that those who ask at about the same time share one; and no closer than a millisecond
+/// for each webhook of the one before, up to the second of these.
+const APART: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(100)];
 /// What a lane that has not asked must have room for to be taken along.
 const WORTH_IT: usize = 32;
 /// How long to wait for places in memory, and after the database failed.
@@ -118,10 +119,11 @@ impl Sweep<'_> {
             return;
         }
         let claimants = self.claimants(&due, now);
+        let apart = super::apart(APART, claimants.len());
         let shared = Arc::clone(self.shared);
         self.rounds.spawn(async move { round::run(&shared, claimants, now).await });
         if !matches!(app.clock, crate::clock::Clock::Fake(_)) {
-            self.next_round = moment.plus(APART);
+            self.next_round = moment.plus(apart);
         }
     }
 

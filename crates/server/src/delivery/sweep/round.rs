@@ -118,10 +118,7 @@ async fn claim(
         claimants.iter().map(|it| (it.webhook, u32::try_from(it.room).unwrap_or(u32::MAX))).collect();
     let claims = app.db.write(move |conn| {
         Box::pin(async move {
-            let mut claims = Vec::with_capacity(wishes.len());
-            for (webhook, room) in wishes {
-                claims.push(db::leases::claim(conn, node, webhook, now, until, room).await?);
-            }
+            let mut claims = db::leases::claim(conn, node, &wishes, now, until).await?;
             claims.extend(db::leases::claim_tests(conn, node, now, until, TESTS).await?);
             Ok::<_, db::DbError>(claims)
         })
