@@ -11,7 +11,11 @@
 mod round;
 mod walk;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use bellwire_core::{
     id::{WebhookId, WorkspaceId},
@@ -136,7 +140,8 @@ impl Sweep<'_> {
         };
         // Without room, a lane asks again when it has some.
         let asked = due.iter().filter_map(|asked| room(*asked, 1));
-        let others = self.more.iter().filter(|other| !due.contains(other));
+        let known: HashSet<_> = due.iter().collect();
+        let others = self.more.iter().filter(|other| !known.contains(other));
         let others = others.filter_map(|other| room(*other, WORTH_IT));
         let claimants: Vec<Claimant> = asked.chain(others).take(WEBHOOKS).collect();
         for claimant in &claimants {

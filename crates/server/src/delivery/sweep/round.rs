@@ -91,7 +91,8 @@ pub(super) async fn run(
     if !deliveries.is_empty() {
         // If that fails, the leases end by themselves.
         let owed = load(shared, deliveries, places, until).await?;
-        shared.lanes.push(shared, owed, |webhook| claimants.iter().any(|it| it.backlog && it.webhook == webhook));
+        let more: HashSet<WebhookId> = claimants.iter().filter(|it| it.backlog).map(|it| it.webhook).collect();
+        shared.lanes.push(shared, owed, |webhook| more.contains(&webhook));
     }
     Ok(claimants)
 }
