@@ -18,6 +18,11 @@ impl Moment {
         let seconds = self.iso.get(..19).unwrap_or(&self.iso);
         format!("{} UTC", seconds.replacen('T', " ", 1))
     }
+
+    /// The day alone.
+    pub(crate) fn day(&self) -> &str {
+        self.text.split_once(',').map_or(self.text.as_str(), |(day, _)| day)
+    }
 }
 
 /// A form field as it was typed, with what is wrong with it.
@@ -90,10 +95,12 @@ impl Pager {
             Some(Searched { found, ended_early: false }) => return format!("{found} found"),
             None => {}
         }
+        let shown = if first == last { first } else { format!("{first}–{last}") };
         match self.total {
-            Some(total) if total > COUNTED => format!("{first}–{last} of {}+", thousands(COUNTED)),
-            Some(total) => format!("{first}–{last} of {}", thousands(total)),
-            None => format!("{first}–{last}"),
+            Some(total) if total > COUNTED => format!("{shown} of {}+", thousands(COUNTED)),
+            Some(total) => format!("{shown} of {}", thousands(total)),
+            None if self.has_more() => shown,
+            None => format!("{shown} of {last}"),
         }
     }
 
