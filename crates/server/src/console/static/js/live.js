@@ -14,6 +14,8 @@ const refreshIn = (wait) => {
 const order = (page) => [...page.querySelectorAll("tbody tr[id]")].map((row) => row.id).join();
 // `holds`: nobody asked for it, so new rows of a list that holds them back wait until they are wanted.
 const refresh = async (holds = true) => {
+  // What is wrong with what was sent is read until it is sent again.
+  if (main().querySelector("form :is([aria-invalid=true], .problem)")) return;
   missed = false;
   const ours = fresh;
   try {
