@@ -186,9 +186,9 @@ fn to_body(row: &Row) -> Result<(EventId, Bytes), DbError> {
 
 const DELIVERED: Many = Many {
     sqlite: "UPDATE deliveries SET state = 'delivered', leased_by = NULL, prior_state = NULL, prior_due_at = NULL, \
-             tries = $2, attempts = $3, updated_at = $4 WHERE id = $1",
+             tries = MAX(tries, $2), attempts = MAX(attempts, $3), updated_at = $4 WHERE id = $1",
     postgres: "UPDATE deliveries d SET state = 'delivered', leased_by = NULL, prior_state = NULL, prior_due_at = NULL, \
-               tries = t.b, attempts = t.c, updated_at = t.d \
+               tries = GREATEST(d.tries, t.b), attempts = GREATEST(d.attempts, t.c), updated_at = t.d \
                FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS t (a, b, c, d) WHERE d.id = t.a",
     columns: &[Text, Int, Int, Int],
 };
@@ -213,6 +213,15 @@ const RESTORED: Many = Many {
                FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[]) AS t (a, b, c, d) \
                WHERE d.id = t.a AND d.leased_by = t.d AND d.state = 'pending'",
     columns: &[Text, Int, Int, Text],
+};
+
+/// Attempts that were made all the same.
+const MADE: Many = Many {
+    sqlite: "UPDATE deliveries SET attempts = $2 WHERE id = $1 AND attempts < $2",
+    postgres: "UPDATE deliveries d SET attempts = t.b \
+               FROM (SELECT a, MAX(b) AS b FROM UNNEST($1::text[], $2::bigint[]) AS u (a, b) GROUP BY a) t \
+               WHERE d.id = t.a AND d.attempts < t.b",
+    columns: &[Text, Int],
 };
 
 const RELEASED: Many = Many {
@@ -251,15 +260,19 @@ pub struct Settled {
     pub at: Timestamp,
 }
 
-/// Writes what became of deliveries, and gives the leases back. Except for a success, nothing is written for what another
-/// node has taken meanwhile.
+/// Writes what became of deliveries, and gives the leases back. Of what is not leased to this node any more, because it was
+/// cancelled or another node has taken it, only a success is written, and how many attempts there were.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn settle(conn: &mut Conn, node: NodeId, settled: &[Settled]) -> Result<(), DbError> {
     let (mut delivered, mut undelivered, mut restored) = (Vec::with_capacity(settled.len()), Vec::new(), Vec::new());
+    let mut made = Vec::new();
     for Settled { id, fate, tries, attempts, at } in settled {
         let (id, tries, attempts): (Value, Value, Value) = ((*id).into(), (*tries).into(), (*attempts).into());
+        if *fate != Fate::Delivered {
+            made.push(vec![id.clone(), attempts.clone()]);
+        }
         match fate {
             Fate::Delivered => delivered.push(vec![id, tries, attempts, (*at).into()]),
             Fate::Restored => restored.push(vec![id, (*at).into(), attempts, node.into()]),
@@ -274,8 +287,10 @@ pub async fn settle(conn: &mut Conn, node: NodeId, settled: &[Settled]) -> Resul
         }
     }
     conn.many(&DELIVERED, delivered).await?;
-    conn.many(&UNDELIVERED, undelivered).await?;
-    conn.many(&RESTORED, restored).await?;
+    let ours = conn.many(&UNDELIVERED, undelivered).await? + conn.many(&RESTORED, restored).await?;
+    if ours < made.len() as u64 {
+        conn.many(&MADE, made).await?;
+    }
     Ok(())
 }
 

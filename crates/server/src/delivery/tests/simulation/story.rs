@@ -256,6 +256,7 @@ impl Story {
         let end = self.database.moment().plus(time);
         loop {
             self.settle()?;
+            (0..self.nodes.len()).try_for_each(|number| self.leases_are_in_memory(number))?;
             let left = end.since(self.database.moment());
             if left.is_zero() {
                 return Ok(());
@@ -376,12 +377,13 @@ impl Story {
         if taken > 0 && self.asking.load(Relaxed) == 0 {
             return Err(format!("{taken} places are taken after the end"));
         }
-        self.all_is_given_back(number)
+        self.leases_are_in_memory(number)
     }
 
-    /// A node that has ended in good order holds no lease. Those of which less is left than an exchange needs end by themselves, and
-    /// so do those whose worker panicked, or that a failing store took too long about.
-    fn all_is_given_back(&self, number: usize) -> Result<(), String> {
+    /// Whatever is leased to a node it has in memory, so that it is sent or given back; after a good end it has nothing. Those of which
+    /// less is left than an exchange needs end by themselves, and so do those whose worker panicked, or that a failing store took too
+    /// long about.
+    fn leases_are_in_memory(&self, number: usize) -> Result<(), String> {
         if self.kind.faults {
             return Ok(());
         }
@@ -392,12 +394,16 @@ impl Story {
             app.database_clock.now().saturating_add(LEASE_MARGIN).as_micros()
         );
         let (ledger, book) = (self.ledger(), self.book());
-        for row in self.rows(&sql) {
-            let (id, event): (WebhookId, String) = (row.get("webhook_id").unwrap(), row.get("event_id").unwrap());
-            let webhook = ledger.webhooks.iter().position(|known| *known == id).unwrap();
-            if !book.panicked.contains(&(webhook, event.clone())) {
-                return Err(format!("node {number} has ended, and holds {event} to {webhook}"));
-            }
+        let is_lost = |(id, event): &(WebhookId, String)| {
+            let webhook = ledger.webhooks.iter().position(|known| known == id).unwrap();
+            !book.panicked.contains(&(webhook, event.clone()))
+        };
+        let leased = self.rows(&sql);
+        let leased = leased.iter().map(|row| (row.get("webhook_id").unwrap(), row.get("event_id").unwrap()));
+        let leased: Vec<(WebhookId, String)> = leased.filter(is_lost).collect();
+        let taken = app.wake.places.taken();
+        if leased.len() > taken {
+            return Err(format!("node {number} has {taken} deliveries in memory, and holds leases on {leased:?}"));
         }
         Ok(())
     }
