@@ -1,9 +1,10 @@
 //! Identifiers: [TypeIDs](https://github.com/jetify-com/typeid/tree/main/spec), a prefix that says what it is and a UUIDv7 that says when it was made.
 //!
 //! An `Id<Webhook>` can't be mistaken for an `Id<User>`, neither by the compiler nor by a person who reads a log.
-//! New ids are made from a time and random bytes that the caller brings.
+//! New ids are made from a time and random bytes that the caller brings; a process makes its own in one [`Succession`], so that
+//! they sort as they were made.
 
-use std::{fmt, ops::RangeInclusive, str::FromStr};
+use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use type_safe_id::{StaticType, TypeSafeId};
@@ -81,7 +82,11 @@ kinds! {
 impl<K: Kind> Id<K> {
     /// A new identifier, made at `now` from ten random bytes (RFC 9562, UUID version 7).
     pub fn new(now: Timestamp, entropy: IdEntropy) -> Self {
-        let uuid = uuid::Builder::from_unix_timestamp_millis(now.as_unix_millis(), &entropy).into_uuid();
+        Self::at(now.as_unix_millis(), entropy)
+    }
+
+    fn at(millis: u64, entropy: IdEntropy) -> Self {
+        let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &entropy).into_uuid();
         Self(TypeSafeId::from_uuid(uuid))
     }
 
@@ -91,9 +96,40 @@ impl<K: Kind> Id<K> {
     }
 }
 
+/// The identifiers that a process makes, each above all before it, whatever their kinds: a number within the millisecond takes
+/// the place of the first twelve random bits (RFC 9562, section 6.2, method 1). It begins at random in the lower half; when all
+/// numbers of a millisecond are used, the next millisecond's are.
+#[derive(Clone, Debug, Default)]
+pub struct Succession {
+    millis: u64,
+    number: u16,
+}
+
+impl Succession {
+    const NUMBERS: u16 = 1 << 12;
+    /// When the time of day is set back by more than this, identifiers go back with it.
+    const SET_BACK: Duration = Duration::from_secs(10);
+
+    /// The next identifier, made at `now` from ten random bytes.
+    pub fn next<K: Kind>(&mut self, now: Timestamp, mut entropy: IdEntropy) -> Id<K> {
+        let millis = now.as_unix_millis();
+        let latest = now.saturating_add(Self::SET_BACK).as_unix_millis();
+        if !(millis..=latest).contains(&self.millis) || self.number + 1 == Self::NUMBERS {
+            let ahead = if self.millis > latest { 0 } else { self.millis + 1 };
+            self.millis = millis.max(ahead);
+            self.number = u16::from_be_bytes([entropy[0], entropy[1]]) % (Self::NUMBERS / 2);
+        } else {
+            self.number += 1;
+        }
+        [entropy[0], entropy[1]] = self.number.to_be_bytes();
+        Id::at(self.millis, entropy)
+    }
+}
+
 impl DeliveryId {
-    /// A new identifier for a delivery of an event. It begins as the event's does (its time and twelve random bits) and ends at
-    /// random, so that the deliveries of an event stand beside each other wherever they are sorted.
+    /// A new identifier for a delivery of an event. It begins as the event's does (its time, and its number within the
+    /// millisecond) and ends at random, so that the deliveries of an event stand beside each other wherever they are sorted, in
+    /// the order of the events.
     pub fn of(event: EventId, entropy: IdEntropy) -> Self {
         let [.., a, b, c, d, e, f, g, h] = entropy;
         Self::beginning_as(event, [a, b, c, d, e, f, g, h])
@@ -189,6 +225,28 @@ mod tests {
         assert!(early < late && early.to_string() < late.to_string());
         assert_eq!(early.to_string().parse::<WebhookId>().unwrap(), early);
         assert_eq!(early.to_string().len(), "wh_".len() + 26);
+    }
+
+    #[test]
+    fn a_process_makes_them_in_order() {
+        let mut succession = Succession::default();
+        let mut entropy = [0x5a; 10];
+        let mut previous = EventId::new(Timestamp::default(), [0; 10]);
+        let mut next = |micros: i64| {
+            entropy = entropy.map(|byte: u8| byte.wrapping_mul(5).wrapping_add(113));
+            let id: EventId = succession.next(Timestamp::from_micros(micros), entropy);
+            let (first, second) = (DeliveryId::of(previous, [0xff; 10]), DeliveryId::of(id, [0; 10]));
+            let grows = id > previous && second > first;
+            previous = id;
+            (grows, id.uuid().get_timestamp().map(|it| it.to_unix()))
+        };
+        for _ in 0..10_000 {
+            assert!(next(2_000_000).0, "more than a millisecond has numbers for");
+        }
+        assert!(next(1_999_000).0, "of several threads one may have asked for the time a little earlier");
+        assert_eq!(next(60_000_000), (true, Some((60, 0))), "the time itself, as soon as it has come");
+        assert_eq!(next(40_000_000), (false, Some((40, 0))), "a clock that was wrong was set back");
+        assert!(next(40_000_000).0);
     }
 
     #[test]

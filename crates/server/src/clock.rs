@@ -14,7 +14,7 @@ use std::{
 };
 
 use bellwire_core::{
-    id::{Id, Kind},
+    id::{Id, IdEntropy, Kind, Succession},
     time::Timestamp,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -232,23 +232,37 @@ impl DatabaseClock {
 
 /// A seeded source of random bytes and ids, shared by all tasks.
 #[derive(Clone, Debug)]
-pub struct Randomness(Arc<Mutex<StdRng>>);
+pub struct Randomness(Arc<Mutex<Source>>);
+
+#[derive(Debug)]
+struct Source {
+    bytes: StdRng,
+    ids: Succession,
+}
 
 impl Randomness {
     /// Seeded by the operating system.
     pub fn from_system() -> Self {
-        Self(Arc::new(Mutex::new(rand::make_rng())))
+        Self::new(rand::make_rng())
     }
 
     /// The same seed gives the same run.
     pub fn seeded(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
+        Self::new(StdRng::seed_from_u64(seed))
+    }
+
+    fn new(bytes: StdRng) -> Self {
+        Self(Arc::new(Mutex::new(Source { bytes, ids: Succession::default() })))
+    }
+
+    fn source(&self) -> MutexGuard<'_, Source> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `N` random bytes.
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
+        self.source().bytes.fill_bytes(&mut bytes);
         bytes
     }
 
@@ -257,8 +271,11 @@ impl Randomness {
         f64::from(u32::from_le_bytes(self.bytes())) / (f64::from(u32::MAX) + 1.0)
     }
 
-    /// A new identifier, made at `now`.
+    /// A new identifier, made at `now`: above all that were made before.
     pub fn id<K: Kind>(&self, now: Timestamp) -> Id<K> {
-        Id::new(now, self.bytes())
+        let mut source = self.source();
+        let mut entropy = IdEntropy::default();
+        source.bytes.fill_bytes(&mut entropy);
+        source.ids.next(now, entropy)
     }
 }

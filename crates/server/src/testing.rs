@@ -60,6 +60,22 @@ pub(crate) async fn app() -> (App, UnboundedReceiver<Signal>, TempDir) {
     (app, signals, folder)
 }
 
+/// An application on a fresh database of each engine.
+pub(crate) async fn apps() -> Vec<(App, UnboundedReceiver<Signal>, Storage)> {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let (sqlite, signals, folder) = app().await;
+    let mut all = vec![(sqlite, signals, Storage::Folder(folder))];
+    if let Ok(server) = std::env::var("BELLWIRE_TEST_POSTGRES_URL") {
+        let name = format!("ops_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        let (server_url, sql) = (server.clone(), format!("CREATE DATABASE {name}"));
+        std::thread::spawn(move || administer(&server_url, &sql)).join().unwrap();
+        let base = server.rsplit_once('/').unwrap().0;
+        let (postgres, signals) = on(&format!("{base}/{name}")).await;
+        all.push((postgres, signals, Storage::Postgres { server, name }));
+    }
+    all
+}
+
 /// A workspace, its owner Ann and its API key.
 pub(crate) struct World {
     pub(crate) app: App,
@@ -73,8 +89,8 @@ pub(crate) struct World {
     _storage: Storage,
 }
 
-/// What is dropped with the world, after everything else of it.
-enum Storage {
+/// Where the data of an [`App`] are: gone when it is dropped, which must come after everything else.
+pub(crate) enum Storage {
     Folder(#[expect(dead_code, reason = "deleted when it is dropped")] TempDir),
     Postgres { server: String, name: String },
 }
@@ -110,16 +126,9 @@ pub(crate) struct Seen {
 impl World {
     /// One on each engine.
     pub(crate) async fn each() -> Vec<Self> {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        let (sqlite, signals, folder) = app().await;
-        let mut all = vec![Self::new(sqlite, signals, Storage::Folder(folder)).await];
-        if let Ok(server) = std::env::var("BELLWIRE_TEST_POSTGRES_URL") {
-            let name = format!("account_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-            let (server_url, sql) = (server.clone(), format!("CREATE DATABASE {name}"));
-            std::thread::spawn(move || administer(&server_url, &sql)).join().unwrap();
-            let base = server.rsplit_once('/').unwrap().0;
-            let (postgres, signals) = on(&format!("{base}/{name}")).await;
-            all.push(Self::new(postgres, signals, Storage::Postgres { server, name }).await);
+        let mut all = Vec::new();
+        for (app, signals, storage) in apps().await {
+            all.push(Self::new(app, signals, storage).await);
         }
         all
     }

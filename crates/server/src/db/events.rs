@@ -86,23 +86,33 @@ const INSERT_EVENTS: Many = Many {
     columns: &[Text, Text, Int, Text, Text, Text, Int, Int, Text, Int, Text],
 };
 
-/// Writes events with the next numbers of the workspace, and says which deliveries they make owed.
+/// Takes the next numbers of the workspace, for so many events, and returns the first. Whoever else wants some waits until this
+/// transaction ends.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn take_numbers(conn: &mut Conn, workspace: WorkspaceId, count: usize) -> Result<i64, DbError> {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let sql = "UPDATE workspaces SET sequence = sequence + $2 WHERE id = $1 RETURNING sequence";
+    let last: i64 = conn.query_one(sql, &[workspace.into(), count.into()]).await?.get("sequence")?;
+    Ok(last - count + 1)
+}
+
+/// Writes events with the numbers from `first` on, and says which deliveries they make owed.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn append(
     conn: &mut Conn,
     workspace: WorkspaceId,
+    first: i64,
     now: Timestamp,
     events: &[NewEvent],
 ) -> Result<(Vec<Written>, Vec<NewDelivery>), DbError> {
-    let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
-    let sql = "UPDATE workspaces SET sequence = sequence + $2 WHERE id = $1 RETURNING sequence";
-    let last: i64 = conn.query_one(sql, &[workspace.into(), count.into()]).await?.get("sequence")?;
     let mut written = Vec::with_capacity(events.len());
     let mut rows = Vec::with_capacity(events.len());
     let mut by: Option<(&Arc<By>, Box<RawValue>, String)> = None;
-    for (sequence, event) in (last - count + 1..).zip(events) {
+    for (sequence, event) in (first..).zip(events) {
         // Events that are written together are mostly by the same.
         let (_, actor, origin) = match by.take() {
             Some(same) if Arc::ptr_eq(same.0, &event.by) || *same.0 == event.by => by.insert(same),

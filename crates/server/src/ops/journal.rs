@@ -179,7 +179,7 @@ where
                 let Tx { conn, app, events, changed, .. } = tx;
                 let mut signals: Vec<Signal> = changed.iter().copied().map(Signal::Changed).collect();
                 if !events.is_empty() {
-                    signals.extend(append(&app, conn, workspace, now, &events).await?.1);
+                    signals.extend(append(&app, conn, workspace, &events).await?.1);
                     nodes::announce(&app, conn, changed).await?;
                 }
                 Ok::<_, Error>((value, events.len(), signals))
@@ -198,16 +198,19 @@ where
 /// Deliveries of active webhooks are leased to this node at once when there is room in memory for all of them; otherwise they
 /// are left for the engine to fetch. Those of inactive webhooks are held.
 ///
+/// The time is asked for once the numbers are taken, for which others wait: what is sorted by time stands in the order of the
+/// numbers.
+///
 /// # Errors
 /// When the database fails.
 pub async fn append(
     app: &App,
     conn: &mut Conn,
     workspace: WorkspaceId,
-    now: Timestamp,
     events: &[NewEvent],
 ) -> Result<(Vec<Written>, Vec<Signal>), Error> {
-    let (written, deliveries) = db::events::append(conn, workspace, now, events).await?;
+    let first = db::events::take_numbers(conn, workspace, events.len()).await?;
+    let (written, deliveries) = db::events::append(conn, workspace, first, app.clock.now(), events).await?;
     let size = |delivery: &NewDelivery| Owed::size(written[delivery.event].body.len());
     let to_send: usize = deliveries.iter().filter(|delivery| delivery.send).map(size).sum();
     let mut places = if to_send == 0 { None } else { app.wake.places.take(workspace, to_send) };

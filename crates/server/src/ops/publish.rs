@@ -83,9 +83,25 @@ pub struct Publish;
 /// One publish: events that stand together.
 pub struct Part {
     actor: Actor,
-    events: Vec<NewEvent>,
+    events: Vec<Checked>,
     bytes: usize,
     key: Option<Key>,
+}
+
+/// An event that may be written.
+struct Checked {
+    event_type: EventType,
+    by: Arc<By>,
+    data: Box<RawValue>,
+    occurred_at: Timestamp,
+}
+
+impl Checked {
+    /// Ids are made as numbers are given, so that they sort alike.
+    fn with_id(self, id: EventId) -> NewEvent {
+        let Self { event_type, by, data, occurred_at } = self;
+        NewEvent { id, event_type, by, data, occurred_at, correlation: None, audience: Audience::Subscribers }
+    }
 }
 
 type Answer = Result<Vec<Published>, Error>;
@@ -134,7 +150,7 @@ async fn submit(
     let (mut events, mut wrong, mut bytes) = (Vec::with_capacity(batch.len()), Vec::new(), 0);
     let by = Arc::new(actor.by());
     for (index, new) in batch.into_iter().enumerate() {
-        match prepare(app, &by, new, now) {
+        match check(&by, new, now) {
             Ok(event) => {
                 bytes += event.data.get().len();
                 events.push(event);
@@ -160,7 +176,7 @@ fn asked(batch: &[NewPublish]) -> Result<String, Error> {
     Ok(batch.iter().map(part).collect::<Result<Vec<_>, _>>()?.join(","))
 }
 
-fn prepare(app: &App, by: &Arc<By>, new: NewPublish, now: Timestamp) -> Result<NewEvent, Error> {
+fn check(by: &Arc<By>, new: NewPublish, now: Timestamp) -> Result<Checked, Error> {
     if new.event_type.entry().actor_type.is_none() {
         return Err(Error::invalid("type", format!("{} is told by Bellwire only", new.event_type)));
     }
@@ -176,15 +192,7 @@ fn prepare(app: &App, by: &Arc<By>, new: NewPublish, now: Timestamp) -> Result<N
         Some(other) => Arc::new(By { actor: other, origin: by.origin.clone() }),
         None => Arc::clone(by),
     };
-    Ok(NewEvent {
-        id: app.random.id(now),
-        event_type: new.event_type,
-        by,
-        data,
-        occurred_at,
-        correlation: None,
-        audience: Audience::Subscribers,
-    })
+    Ok(Checked { event_type: new.event_type, by, data, occurred_at })
 }
 
 fn check_actor(actor: EventActor) -> Result<EventActor, Error> {
@@ -264,14 +272,14 @@ async fn write(app: &App, conn: &mut Conn, parts: Vec<Part>) -> Result<Written<V
                         from: events.len(),
                         count: part.events.len(),
                     });
-                    events.extend(part.events);
+                    events.extend(part.events.into_iter().map(|event| event.with_id(app.random.id(now))));
                 }
             }
         }
         if events.is_empty() {
             continue;
         }
-        let (written, more) = journal::append(app, conn, workspace, now, &events).await?;
+        let (written, more) = journal::append(app, conn, workspace, &events).await?;
         signals.extend(more);
         accepted += events.len();
         let published: Vec<Published> = events

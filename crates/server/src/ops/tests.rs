@@ -8,10 +8,7 @@ mod replays;
 mod several;
 mod webhooks;
 
-use std::{
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use bellwire_core::{
     catalogue::{EventType, EventTypes},
@@ -21,7 +18,6 @@ use bellwire_core::{
     text::Description,
     time::Timestamp,
 };
-use clap::Parser;
 use serde_json::{Value as Json, value::RawValue};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -32,11 +28,9 @@ use super::{
 };
 use crate::{
     app::{App, Signal},
-    clock::{Clock, Randomness},
-    config::Config,
-    crypt::MasterKey,
-    db::{Db, DbError, Row, Value},
+    db::{DbError, Row, Value},
     error::Error,
+    testing::{self, Storage},
 };
 
 /// An installation with one workspace, its owner, and a member who may do nothing here; nobody sends what is owed.
@@ -45,40 +39,19 @@ struct World {
     signals: UnboundedReceiver<Signal>,
     owner: Actor,
     member: Actor,
-    _folder: Option<tempfile::TempDir>,
-}
-
-#[derive(Parser)]
-struct Cli {
-    #[command(flatten)]
-    config: Config,
+    _storage: Storage,
 }
 
 /// One on each engine.
 async fn worlds() -> Vec<World> {
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", folder.path().join("test.db").display());
-    let mut worlds = vec![world(Db::open(&url).await.unwrap(), Some(folder)).await];
-    if let Ok(server) = std::env::var("BELLWIRE_TEST_POSTGRES_URL") {
-        let name = format!("ops_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-        let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
-        let base = server.rsplit_once('/').unwrap().0;
-        worlds.push(world(Db::open(&format!("{base}/{name}")).await.unwrap(), None).await);
+    let mut worlds = Vec::new();
+    for (app, signals, storage) in testing::apps().await {
+        let workspace = workspace(&app).await;
+        let owner = user(&app, workspace, "Ann Lee", BuiltInRole::Owner).await;
+        let member = user(&app, workspace, "Sam Rivera", BuiltInRole::Member).await;
+        worlds.push(World { app, signals, owner, member, _storage: storage });
     }
     worlds
-}
-
-async fn world(db: Db, folder: Option<tempfile::TempDir>) -> World {
-    let config = Cli::try_parse_from(["bellwire"]).unwrap().config;
-    let clock = Clock::fake(Timestamp::parse("2026-11-23T09:00:00Z").unwrap());
-    let (app, signals) = App::new(config, db, clock, Randomness::seeded(7), MasterKey::from_bytes([7; 32]));
-    let workspace = workspace(&app).await;
-    let owner = user(&app, workspace, "Ann Lee", BuiltInRole::Owner).await;
-    let member = user(&app, workspace, "Sam Rivera", BuiltInRole::Member).await;
-    World { app, signals, owner, member, _folder: folder }
 }
 
 fn id<K: Kind>(app: &App) -> Id<K> {

@@ -90,10 +90,12 @@ impl Pager {
             Some(Searched { found, ended_early: false }) => return format!("{found} found"),
             None => {}
         }
+        let shown = if first == last { first } else { format!("{first}–{last}") };
         match self.total {
-            Some(total) if total > COUNTED => format!("{first}–{last} of {}+", thousands(COUNTED)),
-            Some(total) => format!("{first}–{last} of {}", thousands(total)),
-            None => format!("{first}–{last}"),
+            Some(total) if total > COUNTED => format!("{shown} of {}+", thousands(COUNTED)),
+            Some(total) => format!("{shown} of {}", thousands(total)),
+            None if self.has_more() => shown,
+            None => format!("{shown} of {last}"),
         }
     }
 

@@ -126,7 +126,8 @@ fn everything(conn: &mut Conn) -> BoxFuture<'_, Result<(), DbError>> {
             correlation: None,
             audience: Audience::Subscribers,
         };
-        let (_, owed) = events::append(conn, workspace, at(1), std::slice::from_ref(&event)).await?;
+        let first = events::take_numbers(conn, workspace, 1).await?;
+        let (_, owed) = events::append(conn, workspace, first, at(1), std::slice::from_ref(&event)).await?;
         let row = |(n, delivery): (u32, _)| {
             let mut end = [0; 10];
             end[6..].copy_from_slice(&n.to_be_bytes());

@@ -151,7 +151,7 @@ impl Shared for Report {
             events += told.len();
             changed.insert((workspace, "license"));
             if !told.is_empty() {
-                signals.extend(journal::append(app, conn, workspace, now, &told).await?.1);
+                signals.extend(journal::append(app, conn, workspace, &told).await?.1);
                 changed.insert((workspace, "events"));
             }
         }

@@ -37,6 +37,31 @@ pub(super) async fn finish(world: &World, delivery: DeliveryId, state: &'static 
     execute(&world.app, sql, vec![delivery.into(), world.app.clock.now().into()]).await;
 }
 
+/// The numbers of the events of deliveries.
+async fn numbers(world: &World, deliveries: &[Delivery]) -> Vec<i64> {
+    let sql = "SELECT id, sequence FROM events";
+    let rows = query(&world.app, sql, Vec::new()).await;
+    let number = |event: String| rows.iter().find(|row| row.get::<String>("id").unwrap() == event);
+    let number = |delivery: &Delivery| number(delivery.event_id.to_string()).unwrap().get("sequence").unwrap();
+    deliveries.iter().map(number).collect()
+}
+
+#[tokio::test]
+async fn what_is_of_one_moment_stands_in_the_order_of_the_events() {
+    for world in worlds().await {
+        let id = create(&world, "https://example.com/", &["user.*"]).await.id;
+        let one = || event(EventType::USER_BLOCKED, "{}");
+        let batch = (0..40).map(|_| one()).collect();
+        ops::publish::publish_batch(&world.app, &world.owner, batch, None).await.unwrap();
+        let publishes = (0..10).map(|_| ops::publish::publish(&world.app, &world.owner, one(), None));
+        futures_util::future::try_join_all(publishes).await.unwrap();
+        let listed = list(&world, id, Wanted::default()).await;
+        let numbers = numbers(&world, &listed).await;
+        assert_eq!((listed.len(), numbers.is_sorted_by(|a, b| a > b)), (50, true), "{numbers:?}");
+        assert!(listed.iter().all(|delivery| delivery.created_at == listed[0].created_at), "the clock stands still");
+    }
+}
+
 #[tokio::test]
 async fn lists_filter_and_page() {
     for world in worlds().await {

@@ -47,7 +47,7 @@ async fn an_api_key_from_its_first_day_to_its_last() {
         assert!(!html.as_str().unwrap().contains(&secret));
         browser.fill("#q", &secret[secret.len() - 4..]).await;
         browser.press(thirtyfour::Key::Enter).await;
-        browser.says(".pager", "1–1 of 1").await;
+        browser.says(".pager", "1 of 1").await;
         browser.open("/api-keys").await;
         let row = format!("#{}", key.principal);
         browser.says(&row, "Owner").await;
