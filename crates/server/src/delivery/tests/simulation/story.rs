@@ -271,17 +271,14 @@ impl Story {
     }
 
     pub(super) fn rows(&self, sql: &str) -> Vec<crate::db::Row> {
-        self.inline.query(sql)
+        self.inline.query(sql, &[])
     }
 
     /// How long until a pending delivery is due that is not due yet.
     fn next_due(&self) -> Option<Duration> {
         let now = self.nodes.first()?.app.database_clock.now();
-        let sql = format!(
-            "SELECT MIN(due_at) AS due_at FROM deliveries WHERE state = 'pending' AND due_at > {}",
-            now.as_micros()
-        );
-        let due: Option<Timestamp> = self.rows(&sql).first()?.get("due_at").unwrap();
+        let sql = "SELECT MIN(due_at) AS due_at FROM deliveries WHERE state = 'pending' AND due_at > $1";
+        let due: Option<Timestamp> = self.inline.query(sql, &[now.into()]).first()?.get("due_at").unwrap();
         due.map(|due| due.since(now))
     }
 
@@ -388,17 +385,15 @@ impl Story {
             return Ok(());
         }
         let app = &self.nodes[number].app;
-        let sql = format!(
-            "SELECT webhook_id, event_id FROM deliveries WHERE state = 'pending' AND leased_by = '{}' AND due_at > {}",
-            app.node,
-            app.database_clock.now().saturating_add(LEASE_MARGIN).as_micros()
-        );
+        let sql =
+            "SELECT webhook_id, event_id FROM deliveries WHERE state = 'pending' AND leased_by = $1 AND due_at > $2";
+        let soon = app.database_clock.now().saturating_add(LEASE_MARGIN);
         let (ledger, book) = (self.ledger(), self.book());
         let is_lost = |(id, event): &(WebhookId, String)| {
             let webhook = ledger.webhooks.iter().position(|known| known == id).unwrap();
             !book.panicked.contains(&(webhook, event.clone()))
         };
-        let leased = self.rows(&sql);
+        let leased = self.inline.query(sql, &[app.node.into(), soon.into()]);
         let leased = leased.iter().map(|row| (row.get("webhook_id").unwrap(), row.get("event_id").unwrap()));
         let leased: Vec<(WebhookId, String)> = leased.filter(is_lost).collect();
         let taken = app.wake.places.taken();
