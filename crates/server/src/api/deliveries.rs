@@ -68,6 +68,7 @@ struct ListDeliveries {
 
 /// List a webhook's deliveries
 ///
+/// By `created_at`, the newest first when nothing else is asked for; those of one moment in the order of their events' `sequence`.
 /// Filters by state and type look at 20,000 deliveries for a page: it may have few rows, or none, and still a `next`.
 #[utoipa::path(get, path = "/webhooks/{id}/deliveries", operation_id = "list_deliveries", tag = "Deliveries",
     params(("id" = WebhookId, Path, description = "The webhook's id"), ListDeliveries),

@@ -5,8 +5,8 @@
 //! not stored: a claim passes over the deliveries of inactive webhooks and those made until `cancel_before`, except tests
 //! and what somebody resends.
 //!
-//! Claims pass over the rows that another node is writing, and repeat their conditions on the updated row: two nodes of PostgreSQL
-//! never wait for each other, and never both get a delivery.
+//! Claims lock what they find and pass over the rows that another node has locked: two nodes of PostgreSQL never wait for each
+//! other, and never both get a delivery.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use super::{
     Conn, DbError, Row, Value,
     dialect::{
         Column::{Int, Text},
-        Many, PICKED, Twofold,
+        Many, SKIP_LOCKED, Twofold,
     },
 };
 
@@ -74,48 +74,72 @@ pub struct Claim {
     pub webhook: WebhookId,
     /// No more than there was room for, in the order of their ids.
     pub deliveries: Vec<Claimed>,
-    /// When to look again: the earliest `due_at` that is left; `None` when nothing is left or the webhook is not active.
+    /// When to look again: the earliest `due_at` that is left, leases too. `None` when nothing is left or the webhook is not active,
+    /// and when there was no room for more: then there may be.
     pub next: Option<Timestamp>,
 }
 
-/// Leases up to `room` due deliveries of a webhook to `node` until `until`, the longest due first.
+const LEASED: Many = Many {
+    sqlite: "UPDATE deliveries SET due_at = $2, leased_by = $3 WHERE id = $1",
+    postgres: "UPDATE deliveries d SET due_at = t.b, leased_by = t.c \
+               FROM UNNEST($1::text[], $2::bigint[], $3::text[]) AS t (a, b, c) WHERE d.id = t.a",
+    columns: &[Text, Int, Text],
+};
+
+/// Leases due deliveries of some webhooks to `node` until `until`, the longest due first: of each up to as many as are wished for.
+/// Returns a claim for each wish, in their order.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn claim(
     conn: &mut Conn,
     node: NodeId,
-    webhook: WebhookId,
+    wishes: &[(WebhookId, u32)],
     now: Timestamp,
     until: Timestamp,
-    room: u32,
-) -> Result<Claim, DbError> {
-    let sql = "SELECT cancel_before FROM webhooks WHERE id = $1 AND status = 'active' AND deleted_at IS NULL";
-    let mut claim = Claim { webhook, deliveries: Vec::new(), next: None };
-    let Some(row) = conn.query_opt(sql, &[webhook.into()]).await? else { return Ok(claim) };
-    let cancel_before: Timestamp = row.get("cancel_before")?;
-    let [begin, end] = PICKED.map(|part| part.of(conn));
-    let sql = format!(
-        "UPDATE deliveries SET due_at = $1, leased_by = $2 WHERE id {begin}\
-           SELECT d.id FROM deliveries d WHERE d.webhook_id = $3 AND d.state = 'pending' AND d.due_at <= $4 \
-           AND (d.created_at > $5 OR d.reason <> 'automatic') ORDER BY d.due_at, d.id LIMIT $6{end} \
-         AND state = 'pending' AND due_at <= $4 RETURNING {}",
-        Claimed::COLUMNS
-    );
-    let parameters =
-        [until.into(), node.into(), webhook.into(), now.into(), cancel_before.into(), i64::from(room).into()];
-    claim.deliveries = claimed(&conn.query(&sql, &parameters).await?)?;
-    let sql =
-        "SELECT MIN(due_at) AS due_at FROM deliveries WHERE webhook_id = $1 AND state = 'pending' AND due_at > $2";
-    let next = if claim.deliveries.len() < room as usize { now } else { Timestamp::from_micros(i64::MIN) };
-    claim.next = conn.query_one(sql, &[webhook.into(), next.into()]).await?.get("due_at")?;
-    Ok(claim)
+) -> Result<Vec<Claim>, DbError> {
+    let mut claims = Vec::with_capacity(wishes.len());
+    let mut full = Vec::with_capacity(wishes.len());
+    for (webhook, room) in wishes {
+        let sql = "SELECT cancel_before FROM webhooks WHERE id = $1 AND status = 'active' AND deleted_at IS NULL";
+        let mut claim = Claim { webhook: *webhook, deliveries: Vec::new(), next: None };
+        if let Some(row) = conn.query_opt(sql, &[(*webhook).into()]).await? {
+            let sql = format!(
+                "SELECT {} FROM deliveries d WHERE d.webhook_id = $1 AND d.state = 'pending' AND d.due_at <= $2 \
+                 AND (d.created_at > $3 OR d.reason <> 'automatic') ORDER BY d.due_at, d.id LIMIT $4{}",
+                Claimed::COLUMNS,
+                SKIP_LOCKED.of(conn)
+            );
+            let cancel_before: Timestamp = row.get("cancel_before")?;
+            let parameters = [(*webhook).into(), now.into(), cancel_before.into(), i64::from(*room).into()];
+            claim.deliveries = claimed(&conn.query(&sql, &parameters).await?)?;
+            full.push(claim.deliveries.len() >= *room as usize);
+        } else {
+            full.push(true);
+        }
+        claims.push(claim);
+    }
+    lease(conn, node, &claims, until).await?;
+    for (claim, _) in claims.iter_mut().zip(full).filter(|(_, full)| !full) {
+        let sql =
+            "SELECT MIN(due_at) AS due_at FROM deliveries WHERE webhook_id = $1 AND state = 'pending' AND due_at > $2";
+        claim.next = conn.query_one(sql, &[claim.webhook.into(), now.into()]).await?.get("due_at")?;
+    }
+    Ok(claims)
 }
 
 fn claimed(rows: &[Row]) -> Result<Vec<Claimed>, DbError> {
     let mut claimed = rows.iter().map(Claimed::read).collect::<Result<Vec<_>, _>>()?;
     claimed.sort_unstable_by_key(|claimed| claimed.id);
     Ok(claimed)
+}
+
+/// Writes the leases of what was found, all in the order of their ids: what lies beside each other is written together.
+async fn lease(conn: &mut Conn, node: NodeId, claims: &[Claim], until: Timestamp) -> Result<(), DbError> {
+    let mut ids: Vec<DeliveryId> = claims.iter().flat_map(|claim| &claim.deliveries).map(|it| it.id).collect();
+    ids.sort_unstable();
+    let rows = ids.into_iter().map(|id| vec![id.into(), until.into(), node.into()]).collect();
+    conn.many(&LEASED, rows).await.map(drop)
 }
 
 /// As [`claim`], for the tests of all webhooks: they are sent to inactive ones too.
@@ -129,21 +153,21 @@ pub async fn claim_tests(
     until: Timestamp,
     room: u32,
 ) -> Result<Vec<Claim>, DbError> {
-    let [begin, end] = PICKED.map(|part| part.of(conn));
     let sql = format!(
-        "UPDATE deliveries SET due_at = $1, leased_by = $2 WHERE id {begin}\
-           SELECT d.id FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id \
-           WHERE d.state = 'pending' AND d.reason = 'test' AND d.due_at <= $3 AND w.deleted_at IS NULL \
-           ORDER BY d.due_at LIMIT $4{end} \
-         AND state = 'pending' AND due_at <= $3 RETURNING {}",
-        Claimed::COLUMNS
+        "SELECT {} FROM deliveries d WHERE d.state = 'pending' AND d.reason = 'test' AND d.due_at <= $1 \
+         AND EXISTS (SELECT 1 FROM webhooks w WHERE w.id = d.webhook_id AND w.deleted_at IS NULL) \
+         ORDER BY d.due_at LIMIT $2{}",
+        Claimed::COLUMNS,
+        SKIP_LOCKED.of(conn)
     );
-    let rows = conn.query(&sql, &[until.into(), node.into(), now.into(), i64::from(room).into()]).await?;
     let mut claims: BTreeMap<WebhookId, Vec<Claimed>> = BTreeMap::new();
-    for claimed in claimed(&rows)? {
+    for claimed in claimed(&conn.query(&sql, &[now.into(), i64::from(room).into()]).await?)? {
         claims.entry(claimed.webhook).or_default().push(claimed);
     }
-    Ok(claims.into_iter().map(|(webhook, deliveries)| Claim { webhook, deliveries, next: None }).collect())
+    let claims = claims.into_iter().map(|(webhook, deliveries)| Claim { webhook, deliveries, next: None });
+    let claims: Vec<Claim> = claims.collect();
+    lease(conn, node, &claims, until).await?;
+    Ok(claims)
 }
 
 const BODIES: Twofold = Twofold {

@@ -9,7 +9,7 @@
 //! deliveries that are sent to who asked for no more.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -36,12 +36,15 @@ use crate::{
     metrics::{self, Metrics},
 };
 
+/// Outcomes that are taken at once.
+const TAKEN: usize = 8_192;
 /// Outcomes in one transaction at the most: bounds how long it keeps others from writing.
-const BATCH: usize = 1_024;
-/// Transactions begin no closer to each other: each costs as much as a dozen outcomes, however few are in it.
+const BATCH: usize = 2_048;
+/// What is taken at once is taken no closer to each other: a transaction costs as much as a dozen outcomes, however few are in it.
 const APART: Duration = Duration::from_millis(5);
-/// And no closer than this when the last one wrote so many: outcomes that lie together are then written together.
-const MANY_APART: (usize, Duration) = (64, Duration::from_millis(20));
+/// And no closer than this when there were so many the last time, up to the second when they were of many webhooks.
+const MANY: usize = 64;
+const MANY_APART: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(100)];
 /// How long to wait after the database failed.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Open pages are told of changes no more often.
@@ -53,6 +56,23 @@ pub(super) enum Finished {
     Attempt(Box<Attempted>),
     /// There was none: it is due again at this time.
     Release(Owed, Timestamp),
+}
+
+impl Finished {
+    fn owed(&self) -> &Owed {
+        match self {
+            Self::Attempt(attempted) => &attempted.owed,
+            Self::Release(owed, _) => owed,
+        }
+    }
+
+    /// Whether it says something of the webhook's health.
+    fn is_news(&self, now: Moment) -> bool {
+        match self {
+            Self::Attempt(attempted) => !attempted.outcome.is_success() || !attempted.lane.is_healthy(now),
+            Self::Release(..) => false,
+        }
+    }
 }
 
 /// An attempt that has ended.
@@ -78,27 +98,47 @@ pub(super) async fn run(app: &App, agenda: &Agenda, finished: &mut UnboundedRece
     loop {
         tokio::select! {
             biased;
-            count = finished.recv_many(&mut batch, BATCH) => if count == 0 { break },
+            count = finished.recv_many(&mut batch, TAKEN) => if count == 0 { break },
             () = news.due(app) => {
                 news.tell(app);
                 continue;
             }
         }
         app.clock.rest_until(next).await;
-        while batch.len() < BATCH
+        while batch.len() < TAKEN
             && let Ok(more) = finished.try_recv()
         {
             batch.push(more);
         }
-        let (many, far) = MANY_APART;
-        next = app.clock.moment().plus(if batch.len() < many { APART } else { far });
-        write(app, agenda, &batch, &mut news).await;
+        next = app.clock.moment().plus(pause(&batch));
+        if batch.len() > BATCH {
+            sort(app, &mut batch);
+        }
+        for part in batch.chunks(BATCH) {
+            write(app, agenda, part, &mut news).await;
+        }
         batch.clear();
         if app.clock.moment() >= news.next {
             news.tell(app);
         }
     }
     news.tell(app);
+}
+
+/// How long to wait after these.
+fn pause(batch: &[Finished]) -> Duration {
+    if batch.len() < MANY {
+        return APART;
+    }
+    let webhooks: HashSet<WebhookId> = batch.iter().map(|finished| finished.owed().webhook).collect();
+    super::apart(MANY_APART, webhooks.len())
+}
+
+/// So that each transaction writes pages of its own. What says something of a webhook's health comes first, in the order in which it
+/// was said.
+fn sort(app: &App, batch: &mut [Finished]) {
+    let now = app.clock.moment();
+    batch.sort_by_cached_key(|finished| (!finished.is_news(now)).then_some(finished.owed().id));
 }
 
 async fn write(app: &App, agenda: &Agenda, batch: &[Finished], news: &mut News) {
@@ -178,6 +218,7 @@ impl Plan {
         }
         // In one order everywhere, so that two nodes don't wait for each other's rows in a circle.
         plan.settled.sort_unstable_by_key(|settled| settled.lease.delivery);
+        plan.attempts.sort_unstable_by_key(|attempt| (attempt.delivery, attempt.number));
         (plan, notes)
     }
 

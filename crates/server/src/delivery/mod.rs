@@ -59,6 +59,12 @@ use crate::{
     ops,
 };
 
+/// How far transactions are apart of which the last wrote something of so many webhooks, a millisecond for each: what belongs to one
+/// lies on pages of its own, and the larger the steps, the more share a page that is written.
+fn apart([least, most]: [Duration; 2], webhooks: usize) -> Duration {
+    Duration::from_millis(webhooks.try_into().unwrap_or(u64::MAX)).clamp(least, most)
+}
+
 /// Idle connections that are kept, of all webhooks together.
 const IDLE_CONNECTIONS: usize = 1_024;
 /// How long [`Engine::drain`] waits for what is under way.

@@ -18,6 +18,11 @@ impl Moment {
         let seconds = self.iso.get(..19).unwrap_or(&self.iso);
         format!("{} UTC", seconds.replacen('T', " ", 1))
     }
+
+    /// The day alone.
+    pub(crate) fn day(&self) -> &str {
+        self.text.split_once(',').map_or(self.text.as_str(), |(day, _)| day)
+    }
 }
 
 /// A form field as it was typed, with what is wrong with it.

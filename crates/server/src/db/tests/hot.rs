@@ -139,7 +139,7 @@ fn everything(conn: &mut Conn) -> BoxFuture<'_, Result<(), DbError>> {
         // What the engine takes and writes down.
         webhooks::target(conn, webhook).await?;
         leases::pending(conn, None, 100).await?;
-        leases::claim(conn, node, id("wh", 2), at(30_000), at(60_000), 10).await?;
+        leases::claim(conn, node, &[(id("wh", 2), 10)], at(30_000), at(60_000)).await?;
         leases::claim_tests(conn, node, at(30_000), at(60_000), 10).await?;
         leases::bodies(conn, &[id("evt", 1), id("evt", 2)]).await?;
         let lease = |delivery| Lease { delivery, until: at(60_000) };

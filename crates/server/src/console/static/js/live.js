@@ -39,6 +39,7 @@ const refresh = async (holds = true) => {
 const listen = () => {
   if (!main()?.dataset.live) return;
   let source = null;
+  let patience = 5_000;
   // A browser keeps few connections to one server: pages that nobody looks at hold none, and catch up afterwards.
   const open = () => {
     source = new EventSource("/live");
@@ -46,7 +47,14 @@ const listen = () => {
       if (main().dataset.live?.split(" ").includes(event.data)) refreshIn(WAIT_MS[event.data] ?? 300);
     });
     // What changed between the page and this moment, or while there was no connection, nobody told.
-    source.addEventListener("open", () => refreshIn(0));
+    source.addEventListener("open", () => { patience = 5_000; refreshIn(0); });
+    // Browsers come back by themselves when a connection breaks, but not when something in between answered instead.
+    const ended = source;
+    source.addEventListener("error", () => {
+      if (ended.readyState !== EventSource.CLOSED) return;
+      setTimeout(() => { if (source === ended) open(); }, patience);
+      patience = Math.min(2 * patience, 60_000);
+    });
   };
   const close = () => { source?.close(); source = null; };
   if (!document.hidden) open();
