@@ -284,7 +284,8 @@ impl Lane {
             shared.agenda.note(self.workspace, self.webhook, until);
             return 0;
         }
-        let wish = if state.conduct.is_reliable() { QUEUE } else { state.conduct.width() * 2 };
+        let width = state.conduct.width();
+        let wish = if width < conduct::MAX_WIDTH / 4 { width * 2 } else { QUEUE };
         let room = wish.min(state.capacity(shared)).saturating_sub(state.queue.len());
         if state.running == 0 && state.queue.is_empty() {
             return room.max(1); // a lane in which nobody works asks nobody: it always has room for one
