@@ -275,7 +275,8 @@ impl Lane {
             shared.agenda.note(self.workspace, self.webhook, until);
             return 0;
         }
-        let wish = if state.conduct.is_reliable() { QUEUE } else { state.conduct.width() * 2 };
+        let width = state.conduct.width();
+        let wish = if width < conduct::MAX_WIDTH / 4 { width * 2 } else { QUEUE };
         let room = wish.min(state.capacity(shared)).saturating_sub(state.queue.len());
         if room == 0 && state.backlog.is_none() {
             state.backlog = Some(state.queue.len() / 2);
