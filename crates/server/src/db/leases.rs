@@ -210,9 +210,9 @@ fn to_body(row: &Row) -> Result<(EventId, Bytes), DbError> {
 
 const DELIVERED: Many = Many {
     sqlite: "UPDATE deliveries SET state = 'delivered', leased_by = NULL, prior_state = NULL, prior_due_at = NULL, \
-             tries = $2, attempts = $3, updated_at = $4 WHERE id = $1",
+             tries = MAX(tries, $2), attempts = MAX(attempts, $3), updated_at = $4 WHERE id = $1",
     postgres: "UPDATE deliveries d SET state = 'delivered', leased_by = NULL, prior_state = NULL, prior_due_at = NULL, \
-               tries = t.b, attempts = t.c, updated_at = t.d \
+               tries = GREATEST(d.tries, t.b), attempts = GREATEST(d.attempts, t.c), updated_at = t.d \
                FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS t (a, b, c, d) WHERE d.id = t.a",
     columns: &[Text, Int, Int, Int],
 };
@@ -220,31 +220,42 @@ const DELIVERED: Many = Many {
 const UNDELIVERED: Many = Many {
     sqlite: "UPDATE deliveries SET state = $2, due_at = $3, leased_by = NULL, reason = 'automatic', prior_state = NULL, \
              prior_due_at = NULL, tries = $4, attempts = $5, updated_at = $6 \
-             WHERE id = $1 AND leased_by = $7 AND state = 'pending'",
+             WHERE id = $1 AND leased_by = $7 AND due_at = $8 AND state = 'pending'",
     postgres: "UPDATE deliveries d SET state = t.b, due_at = t.c, leased_by = NULL, reason = 'automatic', prior_state = NULL, \
                prior_due_at = NULL, tries = t.d, attempts = t.e, updated_at = t.f \
-               FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[]) \
-               AS t (a, b, c, d, e, f, g) WHERE d.id = t.a AND d.leased_by = t.g AND d.state = 'pending'",
-    columns: &[Text, Text, Int, Int, Int, Int, Text],
+               FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[]) \
+               AS t (a, b, c, d, e, f, g, h) \
+               WHERE d.id = t.a AND d.leased_by = t.g AND d.due_at = t.h AND d.state = 'pending'",
+    columns: &[Text, Text, Int, Int, Int, Int, Text, Int],
 };
 
 const RESTORED: Many = Many {
     sqlite: "UPDATE deliveries SET state = COALESCE(prior_state, 'pending'), due_at = COALESCE(prior_due_at, $2), \
              leased_by = NULL, reason = 'automatic', prior_state = NULL, prior_due_at = NULL, attempts = $3, updated_at = $2 \
-             WHERE id = $1 AND leased_by = $4 AND state = 'pending'",
+             WHERE id = $1 AND leased_by = $4 AND due_at = $5 AND state = 'pending'",
     postgres: "UPDATE deliveries d SET state = COALESCE(d.prior_state, 'pending'), due_at = COALESCE(d.prior_due_at, t.b), \
                leased_by = NULL, reason = 'automatic', prior_state = NULL, prior_due_at = NULL, attempts = t.c, updated_at = t.b \
-               FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[]) AS t (a, b, c, d) \
-               WHERE d.id = t.a AND d.leased_by = t.d AND d.state = 'pending'",
-    columns: &[Text, Int, Int, Text],
+               FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[]) AS t (a, b, c, d, e) \
+               WHERE d.id = t.a AND d.leased_by = t.d AND d.due_at = t.e AND d.state = 'pending'",
+    columns: &[Text, Int, Int, Text, Int],
+};
+
+/// Attempts that were made all the same.
+const MADE: Many = Many {
+    sqlite: "UPDATE deliveries SET attempts = $2 WHERE id = $1 AND attempts < $2",
+    postgres: "UPDATE deliveries d SET attempts = t.b \
+               FROM (SELECT a, MAX(b) AS b FROM UNNEST($1::text[], $2::bigint[]) AS u (a, b) GROUP BY a) t \
+               WHERE d.id = t.a AND d.attempts < t.b",
+    columns: &[Text, Int],
 };
 
 const RELEASED: Many = Many {
-    sqlite: "UPDATE deliveries SET due_at = $2, leased_by = NULL WHERE id = $1 AND leased_by = $3 AND state = 'pending'",
+    sqlite: "UPDATE deliveries SET due_at = $2, leased_by = NULL \
+             WHERE id = $1 AND leased_by = $3 AND due_at = $4 AND state = 'pending'",
     postgres: "UPDATE deliveries d SET due_at = t.b, leased_by = NULL \
-               FROM UNNEST($1::text[], $2::bigint[], $3::text[]) AS t (a, b, c) \
-               WHERE d.id = t.a AND d.leased_by = t.c AND d.state = 'pending'",
-    columns: &[Text, Int, Text],
+               FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::bigint[]) AS t (a, b, c, d) \
+               WHERE d.id = t.a AND d.leased_by = t.c AND d.due_at = t.d AND d.state = 'pending'",
+    columns: &[Text, Int, Text, Int],
 };
 
 /// What becomes of one delivery; see [`bellwire_core::delivery::Next`].
@@ -260,11 +271,21 @@ pub enum Fate {
     Restored,
 }
 
+/// A delivery that was leased to a node. When it ends is what tells a lease from a later one of the same node, which may have taken the
+/// delivery again before it wrote down what became of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease {
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// When it ends: the delivery's `due_at`.
+    pub until: Timestamp,
+}
+
 /// One delivery after an attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct Settled {
-    /// Which.
-    pub id: DeliveryId,
+    /// Which, and the lease under which the attempt was made.
+    pub lease: Lease,
     /// What becomes of it.
     pub fate: Fate,
     /// Automatic attempts made, this one included.
@@ -275,31 +296,38 @@ pub struct Settled {
     pub at: Timestamp,
 }
 
-/// Writes what became of deliveries, and gives the leases back. Except for a success, nothing is written for what another
-/// node has taken meanwhile.
+/// Writes what became of deliveries, and gives the leases back. When a lease is not that any more, because the delivery was cancelled or
+/// taken again, only a success is written, and how many attempts there were.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn settle(conn: &mut Conn, node: NodeId, settled: &[Settled]) -> Result<(), DbError> {
     let (mut delivered, mut undelivered, mut restored) = (Vec::with_capacity(settled.len()), Vec::new(), Vec::new());
-    for Settled { id, fate, tries, attempts, at } in settled {
-        let (id, tries, attempts): (Value, Value, Value) = ((*id).into(), (*tries).into(), (*attempts).into());
+    let mut made = Vec::new();
+    for Settled { lease, fate, tries, attempts, at } in settled {
+        let (id, until): (Value, Value) = (lease.delivery.into(), lease.until.into());
+        let (tries, attempts): (Value, Value) = ((*tries).into(), (*attempts).into());
+        if *fate != Fate::Delivered {
+            made.push(vec![id.clone(), attempts.clone()]);
+        }
         match fate {
             Fate::Delivered => delivered.push(vec![id, tries, attempts, (*at).into()]),
-            Fate::Restored => restored.push(vec![id, (*at).into(), attempts, node.into()]),
+            Fate::Restored => restored.push(vec![id, (*at).into(), attempts, node.into(), until]),
             Fate::Retry(due) => {
-                let row = vec![id, "pending".into(), (*due).into(), tries, attempts, (*at).into(), node.into()];
+                let row = vec![id, "pending".into(), (*due).into(), tries, attempts, (*at).into(), node.into(), until];
                 undelivered.push(row);
             }
             Fate::Failed => {
-                let row = vec![id, "failed".into(), (*at).into(), tries, attempts, (*at).into(), node.into()];
+                let row = vec![id, "failed".into(), (*at).into(), tries, attempts, (*at).into(), node.into(), until];
                 undelivered.push(row);
             }
         }
     }
     conn.many(&DELIVERED, delivered).await?;
-    conn.many(&UNDELIVERED, undelivered).await?;
-    conn.many(&RESTORED, restored).await?;
+    let ours = conn.many(&UNDELIVERED, undelivered).await? + conn.many(&RESTORED, restored).await?;
+    if ours < made.len() as u64 {
+        conn.many(&MADE, made).await?;
+    }
     Ok(())
 }
 
@@ -307,9 +335,9 @@ pub async fn settle(conn: &mut Conn, node: NodeId, settled: &[Settled]) -> Resul
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn release(conn: &mut Conn, node: NodeId, ids: &[DeliveryId], due: Timestamp) -> Result<(), DbError> {
-    let rows = ids.iter().map(|id| vec![(*id).into(), due.into(), node.into()]).collect();
-    conn.many(&RELEASED, rows).await.map(drop)
+pub async fn release(conn: &mut Conn, node: NodeId, leases: &[Lease], due: Timestamp) -> Result<(), DbError> {
+    let row = |lease: &Lease| vec![lease.delivery.into(), due.into(), node.into(), lease.until.into()];
+    conn.many(&RELEASED, leases.iter().map(row).collect()).await.map(drop)
 }
 
 /// What is pending of one webhook.

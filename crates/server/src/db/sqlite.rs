@@ -268,7 +268,7 @@ pub(super) fn connect(path: &str, read_only: bool) -> Result<Connection, DbError
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     connection.execute_batch("PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;")?;
     // In KiB. The writer goes back to what it has written a moment ago.
-    connection.execute_batch(if read_only { "PRAGMA cache_size=-4096;" } else { "PRAGMA cache_size=-32768;" })?;
+    connection.execute_batch(if read_only { "PRAGMA cache_size=-4096;" } else { "PRAGMA cache_size=-16384;" })?;
     if !read_only {
         // Of a new file. What a queue writes stands in a row: pages of twice the usual size are half as many to write, and none of
         // them is wasted.

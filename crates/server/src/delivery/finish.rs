@@ -16,7 +16,7 @@ use std::{
 
 use bellwire_core::{
     delivery::{self, Health, Next, Outcome, Reason},
-    id::{DeliveryId, WebhookId, WorkspaceId},
+    id::{WebhookId, WorkspaceId},
     retry::Jitter,
     time::Timestamp,
 };
@@ -31,7 +31,7 @@ use crate::{
         self, Conn, DbError,
         attempts::{AttemptResult, NewAttempt},
         health::{HealthRow, LastError},
-        leases::{Fate, Settled},
+        leases::{Fate, Lease, Settled},
     },
     metrics::{self, Metrics},
 };
@@ -177,7 +177,7 @@ struct Plan {
     settled: Vec<Settled>,
     /// Of the attempts, in their order.
     fates: Vec<Fate>,
-    released: BTreeMap<Timestamp, Vec<DeliveryId>>,
+    released: BTreeMap<Timestamp, Vec<Lease>>,
     health: BTreeMap<WebhookId, Vec<Sign>>,
 }
 
@@ -211,13 +211,13 @@ impl Plan {
                     notes.extend(due.map(|due| (attempted.owed.workspace, attempted.owed.webhook, due)));
                 }
                 Finished::Release(owed, due) => {
-                    plan.released.entry(*due).or_default().push(owed.id);
+                    plan.released.entry(*due).or_default().push(lease(owed));
                     notes.push((owed.workspace, owed.webhook, *due));
                 }
             }
         }
         // In one order everywhere, so that two nodes don't wait for each other's rows in a circle.
-        plan.settled.sort_unstable_by_key(|settled| settled.id);
+        plan.settled.sort_unstable_by_key(|settled| settled.lease.delivery);
         plan.attempts.sort_unstable_by_key(|attempt| (attempt.delivery, attempt.number));
         (plan, notes)
     }
@@ -236,7 +236,7 @@ impl Plan {
         };
         let (tries, attempts) = (owed.tries.saturating_add(tries), owed.attempts.saturating_add(1));
         self.fates.push(fate);
-        self.settled.push(Settled { id: owed.id, fate, tries, attempts, at: *due_from });
+        self.settled.push(Settled { lease: lease(owed), fate, tries, attempts, at: *due_from });
         self.attempts.push(NewAttempt {
             delivery: owed.id,
             number: attempts,
@@ -288,6 +288,10 @@ impl Plan {
         }
         Ok(changed)
     }
+}
+
+fn lease(owed: &Owed) -> Lease {
+    Lease { delivery: owed.id, until: owed.leased_until }
 }
 
 /// A webhook's health after an attempt. That it has failed for too long is the [`tick`]'s to see.

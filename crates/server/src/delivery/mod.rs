@@ -14,7 +14,7 @@
 //! - A delivery that is in memory holds a lease in the database and a place in memory. The place is given back only after the
 //!   outcome is committed, so that memory stays bounded when the database is slow, and nobody else sends it meanwhile.
 //! - Whatever is lost from memory, at any moment, is found again by the sweep when its lease ends: at least once.
-//! - Everything that waits asks the app's clock, except the two limits of an exchange and the pause of [`finish`].
+//! - Everything that waits asks the app's clock, except the two limits of an exchange and the patience of [`Engine::drain`].
 
 mod agenda;
 mod dial;

@@ -2,10 +2,7 @@
 //! a while. ([ADR 17](../../../../../docs/adr/0017-a-dead-receiver-costs-probes.md))
 //!
 //! It begins with few exchanges at once, gets one more with every answer, and half as many when it doesn't answer, breaks off or
-//! asks for rest. When answers take far longer than the quickest ones do, there are too many at once, for the receiver or for this
-//! machine: they wait for each other, cost memory, and gain nothing, so there is one less with each.
-//!
-//! One that fails again and again is left alone for some seconds after each attempt; the first answer ends that.
+//! asks for rest. One that fails again and again is left alone for some seconds after each attempt; the first answer ends that.
 
 use std::time::Duration;
 
@@ -15,8 +12,6 @@ use bellwire_core::time::Timestamp;
 pub(super) const MAX_WIDTH: usize = 32;
 /// Exchanges at once with a receiver that is not known yet.
 pub(super) const FIRST_WIDTH: usize = 2;
-/// What an answer may take beyond twice what the quickest ones take.
-const SLACK: Duration = Duration::from_millis(10);
 /// Failures in a row after which a receiver is left alone between attempts.
 pub(super) const STRIKES: u32 = 8;
 /// For so long: less than the shortest wait of the usual schedule, so that no delivery's own retry is late.
@@ -25,19 +20,13 @@ pub(super) const REST: Duration = Duration::from_secs(4);
 /// How an exchange has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// Answered within this time.
-    Answered(Duration),
+    Answered,
     Strained,
 }
 
 /// What is known of a receiver.
 pub(super) struct Conduct {
-    /// Exchanges at once that it may be trusted with.
-    trust: usize,
-    /// Exchanges at once that are of use.
-    useful: usize,
-    /// What its quickest answers take; it grows a little with each answer, since that may change.
-    quickest: Duration,
+    width: usize,
     /// How the last exchange ended; before the first one, what the database says.
     answers: bool,
     is_first: bool,
@@ -49,15 +38,7 @@ pub(super) struct Conduct {
 impl Conduct {
     /// Nothing is known yet.
     pub(super) fn new(now: Timestamp) -> Self {
-        Self {
-            trust: FIRST_WIDTH,
-            useful: MAX_WIDTH,
-            quickest: Duration::MAX,
-            answers: false,
-            is_first: true,
-            strikes: 0,
-            rests_until: now,
-        }
+        Self { width: FIRST_WIDTH, answers: false, is_first: true, strikes: 0, rests_until: now }
     }
 
     /// What the database says of its health, which counts until something was sent to it.
@@ -69,16 +50,13 @@ impl Conduct {
 
     pub(super) fn note(&mut self, ended: Ended, now: Timestamp) {
         self.is_first = false;
-        self.answers = matches!(ended, Ended::Answered(_));
-        if let Ended::Answered(took) = ended {
-            self.trust = (self.trust + 1).min(MAX_WIDTH);
-            self.quickest = self.quickest.saturating_add(self.quickest / 64).min(took);
-            let crowded = took > self.quickest.saturating_mul(2).saturating_add(SLACK);
-            self.useful = if crowded { self.useful - 1 } else { self.useful + 1 }.clamp(FIRST_WIDTH, MAX_WIDTH);
+        self.answers = ended == Ended::Answered;
+        if self.answers {
+            self.width = (self.width + 1).min(MAX_WIDTH);
             self.strikes = 0;
             self.rests_until = self.rests_until.min(now);
         } else {
-            self.trust = (self.trust / 2).max(1);
+            self.width = (self.width / 2).max(1);
             self.strikes = self.strikes.saturating_add(1);
             if self.strikes >= STRIKES {
                 self.rests_until = now.saturating_add(REST);
@@ -88,12 +66,7 @@ impl Conduct {
 
     /// How many exchanges at once.
     pub(super) fn width(&self) -> usize {
-        self.trust.min(self.useful)
-    }
-
-    /// Whether it has answered for so long that a lane may hold much for it.
-    pub(super) fn is_reliable(&self) -> bool {
-        self.trust >= MAX_WIDTH / 4
+        self.width
     }
 
     /// Whether it is one of those that may hang: it failed last, or was never sent to.
@@ -112,7 +85,6 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_micros(1_000_000_000);
-    const ANSWERED: Ended = Ended::Answered(Duration::from_millis(3));
 
     fn after(ended: &[(Ended, usize)]) -> Conduct {
         let mut conduct = Conduct::new(NOW);
@@ -124,26 +96,12 @@ mod tests {
 
     #[test]
     fn the_width_grows_with_answers_and_is_halved_by_failures() {
-        use Ended::Strained;
+        use Ended::{Answered, Strained};
         assert_eq!(after(&[]).width(), FIRST_WIDTH);
-        assert_eq!(after(&[(ANSWERED, 5)]).width(), FIRST_WIDTH + 5);
-        assert_eq!(after(&[(ANSWERED, 100)]).width(), MAX_WIDTH);
-        assert_eq!(after(&[(ANSWERED, 100), (Strained, 2)]).width(), MAX_WIDTH / 4);
-        assert_eq!(after(&[(ANSWERED, 100), (Strained, 20)]).width(), 1, "there is always a probe");
-    }
-
-    #[test]
-    fn the_width_shrinks_while_answers_wait_for_each_other() {
-        let answered = |millis| Ended::Answered(Duration::from_millis(millis));
-        let slow = [(answered(200), 100)];
-        assert_eq!(after(&slow).width(), MAX_WIDTH, "one that is always slow gets as many as others");
-        let crowded = [(answered(1), 100), (answered(50), 100)];
-        assert_eq!(after(&crowded).width(), FIRST_WIDTH);
-        assert!(after(&crowded).is_reliable(), "it answers all the same");
-        let again = [(answered(1), 100), (answered(50), 20), (answered(2), 10)];
-        assert_eq!(after(&again).width(), MAX_WIDTH - 10);
-        let changed = [(answered(1), 100), (answered(50), 1_000)];
-        assert_eq!(after(&changed).width(), MAX_WIDTH, "it has become slower, and that is how it is now");
+        assert_eq!(after(&[(Answered, 5)]).width(), FIRST_WIDTH + 5);
+        assert_eq!(after(&[(Answered, 100)]).width(), MAX_WIDTH);
+        assert_eq!(after(&[(Answered, 100), (Strained, 2)]).width(), MAX_WIDTH / 4);
+        assert_eq!(after(&[(Answered, 100), (Strained, 20)]).width(), 1, "there is always a probe");
     }
 
     #[test]
@@ -156,13 +114,13 @@ mod tests {
         assert_eq!(conduct.rest(until), None, "then one is tried");
         conduct.note(Ended::Strained, until);
         assert_eq!(conduct.rest(until), Some(until.saturating_add(REST)));
-        let broken = [(Ended::Strained, eight - 1), (ANSWERED, 1), (Ended::Strained, eight - 1)];
+        let broken = [(Ended::Strained, eight - 1), (Ended::Answered, 1), (Ended::Strained, eight - 1)];
         assert_eq!(after(&broken).rest(NOW), None, "an answer between them begins anew");
     }
 
     #[test]
     fn the_first_answer_ends_the_rest() {
-        let conduct = after(&[(Ended::Strained, 20), (ANSWERED, 1)]);
+        let conduct = after(&[(Ended::Strained, 20), (Ended::Answered, 1)]);
         assert_eq!((conduct.rest(NOW), conduct.is_in_doubt(), conduct.width()), (None, false, 2));
     }
 

@@ -43,11 +43,11 @@ impl Worker {
         let Job { owed, target, open } = job;
         let shared = &self.shared;
         let (clock, due_clock) = (&shared.app.clock, &shared.app.database_clock);
-        let (started_at, began) = (clock.now(), clock.moment());
+        let started_at = clock.now();
         let connection = open.map(|open| open.connection);
         let activations = target.activations;
         let result = shared.transport.exchange(&target, connection, &owed, started_at).await;
-        let (ended_at, due_from, took) = (clock.now(), due_clock.now(), clock.moment().since(began));
+        let (ended_at, due_from) = (clock.now(), due_clock.now());
         let (outcome, answer, open) = match result {
             Ok((answer, connection)) => {
                 let retry_after = answer.retry_after.as_deref().and_then(|text| parse_retry_after(text, ended_at));
@@ -73,7 +73,7 @@ impl Worker {
             outcome,
             answer,
         })));
-        (Some(if strained { Ended::Strained } else { Ended::Answered(took) }), open)
+        (Some(if strained { Ended::Strained } else { Ended::Answered }), open)
     }
 }
 
