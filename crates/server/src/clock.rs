@@ -218,9 +218,14 @@ impl DatabaseClock {
     /// Whether the server answered a short while ago. A process that can't reach it may neither keep its leases nor write down
     /// what it does, so it had better begin nothing. Where there is no server this is always so.
     pub fn is_confirmed(&self) -> bool {
+        self.clock.moment() < self.confirmed_until()
+    }
+
+    /// Until when [`DatabaseClock::is_confirmed`], if the server does not answer again.
+    pub fn confirmed_until(&self) -> Moment {
         match self.confirmed.load(Relaxed) {
-            0 => true,
-            at => self.clock.moment().since(Moment(Duration::from_micros(at))) < Self::CONFIRMED,
+            0 => Moment(Duration::MAX),
+            at => Moment(Duration::from_micros(at)).plus(Self::CONFIRMED),
         }
     }
 }

@@ -55,9 +55,8 @@ impl Twofold {
 pub const FOUND: [Twofold; 2] =
     [Twofold { sqlite: "IN (", postgres: "= ANY(ARRAY(" }, Twofold { sqlite: ")", postgres: "))" }];
 
-/// As [`FOUND`], from `deliveries d`: those that another node is writing are passed over. A join might look for them again for each
-/// row, and each time pick others.
-pub const PICKED: [Twofold; 2] = [FOUND[0], Twofold { sqlite: ")", postgres: " FOR UPDATE OF d SKIP LOCKED))" }];
+/// Ends a SELECT from `deliveries d` whose rows are about to be written: those that another node is writing are passed over.
+pub const SKIP_LOCKED: Twofold = Twofold { sqlite: "", postgres: " FOR UPDATE OF d SKIP LOCKED" };
 
 /// Ends a SELECT whose row is about to be written: others who do the same wait. SQLite has one writer anyway.
 pub const FOR_UPDATE: Twofold = Twofold { sqlite: "", postgres: " FOR UPDATE" };

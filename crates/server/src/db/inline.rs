@@ -3,9 +3,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 
-use super::{BoxFuture, Conn, Db, DbError, Row, migrate, sqlite};
+use super::{BoxFuture, Conn, Db, DbError, Row, Value, migrate, sqlite};
 use crate::metrics::Commits;
 
 /// Everybody who holds a clone uses the one connection, one after the other.
@@ -23,6 +23,8 @@ impl Inline {
         let connection = Connection::open_in_memory().unwrap();
         connection.set_prepared_statement_cache_capacity(256);
         connection.execute_batch("PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;").unwrap();
+        // As for the file of a server; without it almost half of a simulation is planning.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).unwrap();
         let inline =
             Self { conn: Arc::new(Mutex::new(Conn::Sqlite(connection))), commits: Arc::default(), shared: false };
         migrate::run(&Db::Inline(inline.clone())).await.unwrap();
@@ -40,9 +42,9 @@ impl Inline {
     }
 
     /// The rows of a query.
-    pub(crate) fn query(&self, sql: &str) -> Vec<Row> {
+    pub(crate) fn query(&self, sql: &str, parameters: &[Value]) -> Vec<Row> {
         self.with(|conn| match conn {
-            Conn::Sqlite(connection) => sqlite::query(connection, sql, &[]).unwrap(),
+            Conn::Sqlite(connection) => sqlite::query(connection, sql, parameters).unwrap(),
             Conn::Postgres(_) => unreachable!("it was opened as SQLite"),
         })
     }

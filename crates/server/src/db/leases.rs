@@ -5,8 +5,8 @@
 //! not stored: a claim passes over the deliveries of inactive webhooks and those made until `cancel_before`, except tests
 //! and what somebody resends.
 //!
-//! Claims pass over the rows that another node is writing, and repeat their conditions on the updated row: two nodes of PostgreSQL
-//! never wait for each other, and never both get a delivery.
+//! Claims lock what they find and pass over the rows that another node has locked: two nodes of PostgreSQL never wait for each
+//! other, and never both get a delivery.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use super::{
     Conn, DbError, Row, Value,
     dialect::{
         Column::{Int, Text},
-        Many, PICKED, Twofold,
+        Many, SKIP_LOCKED, Twofold,
     },
 };
 
@@ -74,48 +74,72 @@ pub struct Claim {
     pub webhook: WebhookId,
     /// No more than there was room for, in the order of their ids.
     pub deliveries: Vec<Claimed>,
-    /// When to look again: the earliest `due_at` that is left; `None` when nothing is left or the webhook is not active.
+    /// When to look again: the earliest `due_at` that is left, leases too. `None` when nothing is left or the webhook is not active,
+    /// and when there was no room for more: then there may be.
     pub next: Option<Timestamp>,
 }
 
-/// Leases up to `room` due deliveries of a webhook to `node` until `until`, the longest due first.
+const LEASED: Many = Many {
+    sqlite: "UPDATE deliveries SET due_at = $2, leased_by = $3 WHERE id = $1",
+    postgres: "UPDATE deliveries d SET due_at = t.b, leased_by = t.c \
+               FROM UNNEST($1::text[], $2::bigint[], $3::text[]) AS t (a, b, c) WHERE d.id = t.a",
+    columns: &[Text, Int, Text],
+};
+
+/// Leases due deliveries of some webhooks to `node` until `until`, the longest due first: of each up to as many as are wished for.
+/// Returns a claim for each wish, in their order.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn claim(
     conn: &mut Conn,
     node: NodeId,
-    webhook: WebhookId,
+    wishes: &[(WebhookId, u32)],
     now: Timestamp,
     until: Timestamp,
-    room: u32,
-) -> Result<Claim, DbError> {
-    let sql = "SELECT cancel_before FROM webhooks WHERE id = $1 AND status = 'active' AND deleted_at IS NULL";
-    let mut claim = Claim { webhook, deliveries: Vec::new(), next: None };
-    let Some(row) = conn.query_opt(sql, &[webhook.into()]).await? else { return Ok(claim) };
-    let cancel_before: Timestamp = row.get("cancel_before")?;
-    let [begin, end] = PICKED.map(|part| part.of(conn));
-    let sql = format!(
-        "UPDATE deliveries SET due_at = $1, leased_by = $2 WHERE id {begin}\
-           SELECT d.id FROM deliveries d WHERE d.webhook_id = $3 AND d.state = 'pending' AND d.due_at <= $4 \
-           AND (d.created_at > $5 OR d.reason <> 'automatic') ORDER BY d.due_at, d.id LIMIT $6{end} \
-         AND state = 'pending' AND due_at <= $4 RETURNING {}",
-        Claimed::COLUMNS
-    );
-    let parameters =
-        [until.into(), node.into(), webhook.into(), now.into(), cancel_before.into(), i64::from(room).into()];
-    claim.deliveries = claimed(&conn.query(&sql, &parameters).await?)?;
-    let sql =
-        "SELECT MIN(due_at) AS due_at FROM deliveries WHERE webhook_id = $1 AND state = 'pending' AND due_at > $2";
-    let next = if claim.deliveries.len() < room as usize { now } else { Timestamp::from_micros(i64::MIN) };
-    claim.next = conn.query_one(sql, &[webhook.into(), next.into()]).await?.get("due_at")?;
-    Ok(claim)
+) -> Result<Vec<Claim>, DbError> {
+    let mut claims = Vec::with_capacity(wishes.len());
+    let mut full = Vec::with_capacity(wishes.len());
+    for (webhook, room) in wishes {
+        let sql = "SELECT cancel_before FROM webhooks WHERE id = $1 AND status = 'active' AND deleted_at IS NULL";
+        let mut claim = Claim { webhook: *webhook, deliveries: Vec::new(), next: None };
+        if let Some(row) = conn.query_opt(sql, &[(*webhook).into()]).await? {
+            let sql = format!(
+                "SELECT {} FROM deliveries d WHERE d.webhook_id = $1 AND d.state = 'pending' AND d.due_at <= $2 \
+                 AND (d.created_at > $3 OR d.reason <> 'automatic') ORDER BY d.due_at, d.id LIMIT $4{}",
+                Claimed::COLUMNS,
+                SKIP_LOCKED.of(conn)
+            );
+            let cancel_before: Timestamp = row.get("cancel_before")?;
+            let parameters = [(*webhook).into(), now.into(), cancel_before.into(), i64::from(*room).into()];
+            claim.deliveries = claimed(&conn.query(&sql, &parameters).await?)?;
+            full.push(claim.deliveries.len() >= *room as usize);
+        } else {
+            full.push(true);
+        }
+        claims.push(claim);
+    }
+    lease(conn, node, &claims, until).await?;
+    for (claim, _) in claims.iter_mut().zip(full).filter(|(_, full)| !full) {
+        let sql =
+            "SELECT MIN(due_at) AS due_at FROM deliveries WHERE webhook_id = $1 AND state = 'pending' AND due_at > $2";
+        claim.next = conn.query_one(sql, &[claim.webhook.into(), now.into()]).await?.get("due_at")?;
+    }
+    Ok(claims)
 }
 
 fn claimed(rows: &[Row]) -> Result<Vec<Claimed>, DbError> {
     let mut claimed = rows.iter().map(Claimed::read).collect::<Result<Vec<_>, _>>()?;
     claimed.sort_unstable_by_key(|claimed| claimed.id);
     Ok(claimed)
+}
+
+/// Writes the leases of what was found, all in the order of their ids: what lies beside each other is written together.
+async fn lease(conn: &mut Conn, node: NodeId, claims: &[Claim], until: Timestamp) -> Result<(), DbError> {
+    let mut ids: Vec<DeliveryId> = claims.iter().flat_map(|claim| &claim.deliveries).map(|it| it.id).collect();
+    ids.sort_unstable();
+    let rows = ids.into_iter().map(|id| vec![id.into(), until.into(), node.into()]).collect();
+    conn.many(&LEASED, rows).await.map(drop)
 }
 
 /// As [`claim`], for the tests of all webhooks: they are sent to inactive ones too.
@@ -129,21 +153,21 @@ pub async fn claim_tests(
     until: Timestamp,
     room: u32,
 ) -> Result<Vec<Claim>, DbError> {
-    let [begin, end] = PICKED.map(|part| part.of(conn));
     let sql = format!(
-        "UPDATE deliveries SET due_at = $1, leased_by = $2 WHERE id {begin}\
-           SELECT d.id FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id \
-           WHERE d.state = 'pending' AND d.reason = 'test' AND d.due_at <= $3 AND w.deleted_at IS NULL \
-           ORDER BY d.due_at LIMIT $4{end} \
-         AND state = 'pending' AND due_at <= $3 RETURNING {}",
-        Claimed::COLUMNS
+        "SELECT {} FROM deliveries d WHERE d.state = 'pending' AND d.reason = 'test' AND d.due_at <= $1 \
+         AND EXISTS (SELECT 1 FROM webhooks w WHERE w.id = d.webhook_id AND w.deleted_at IS NULL) \
+         ORDER BY d.due_at LIMIT $2{}",
+        Claimed::COLUMNS,
+        SKIP_LOCKED.of(conn)
     );
-    let rows = conn.query(&sql, &[until.into(), node.into(), now.into(), i64::from(room).into()]).await?;
     let mut claims: BTreeMap<WebhookId, Vec<Claimed>> = BTreeMap::new();
-    for claimed in claimed(&rows)? {
+    for claimed in claimed(&conn.query(&sql, &[now.into(), i64::from(room).into()]).await?)? {
         claims.entry(claimed.webhook).or_default().push(claimed);
     }
-    Ok(claims.into_iter().map(|(webhook, deliveries)| Claim { webhook, deliveries, next: None }).collect())
+    let claims = claims.into_iter().map(|(webhook, deliveries)| Claim { webhook, deliveries, next: None });
+    let claims: Vec<Claim> = claims.collect();
+    lease(conn, node, &claims, until).await?;
+    Ok(claims)
 }
 
 const BODIES: Twofold = Twofold {
@@ -186,9 +210,9 @@ fn to_body(row: &Row) -> Result<(EventId, Bytes), DbError> {
 
 const DELIVERED: Many = Many {
     sqlite: "UPDATE deliveries SET state = 'delivered', leased_by = NULL, prior_state = NULL, prior_due_at = NULL, \
-             tries = $2, attempts = $3, updated_at = $4 WHERE id = $1",
+             tries = MAX(tries, $2), attempts = MAX(attempts, $3), updated_at = $4 WHERE id = $1",
     postgres: "UPDATE deliveries d SET state = 'delivered', leased_by = NULL, prior_state = NULL, prior_due_at = NULL, \
-               tries = t.b, attempts = t.c, updated_at = t.d \
+               tries = GREATEST(d.tries, t.b), attempts = GREATEST(d.attempts, t.c), updated_at = t.d \
                FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS t (a, b, c, d) WHERE d.id = t.a",
     columns: &[Text, Int, Int, Int],
 };
@@ -196,31 +220,42 @@ const DELIVERED: Many = Many {
 const UNDELIVERED: Many = Many {
     sqlite: "UPDATE deliveries SET state = $2, due_at = $3, leased_by = NULL, reason = 'automatic', prior_state = NULL, \
              prior_due_at = NULL, tries = $4, attempts = $5, updated_at = $6 \
-             WHERE id = $1 AND leased_by = $7 AND state = 'pending'",
+             WHERE id = $1 AND leased_by = $7 AND due_at = $8 AND state = 'pending'",
     postgres: "UPDATE deliveries d SET state = t.b, due_at = t.c, leased_by = NULL, reason = 'automatic', prior_state = NULL, \
                prior_due_at = NULL, tries = t.d, attempts = t.e, updated_at = t.f \
-               FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[]) \
-               AS t (a, b, c, d, e, f, g) WHERE d.id = t.a AND d.leased_by = t.g AND d.state = 'pending'",
-    columns: &[Text, Text, Int, Int, Int, Int, Text],
+               FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[]) \
+               AS t (a, b, c, d, e, f, g, h) \
+               WHERE d.id = t.a AND d.leased_by = t.g AND d.due_at = t.h AND d.state = 'pending'",
+    columns: &[Text, Text, Int, Int, Int, Int, Text, Int],
 };
 
 const RESTORED: Many = Many {
     sqlite: "UPDATE deliveries SET state = COALESCE(prior_state, 'pending'), due_at = COALESCE(prior_due_at, $2), \
              leased_by = NULL, reason = 'automatic', prior_state = NULL, prior_due_at = NULL, attempts = $3, updated_at = $2 \
-             WHERE id = $1 AND leased_by = $4 AND state = 'pending'",
+             WHERE id = $1 AND leased_by = $4 AND due_at = $5 AND state = 'pending'",
     postgres: "UPDATE deliveries d SET state = COALESCE(d.prior_state, 'pending'), due_at = COALESCE(d.prior_due_at, t.b), \
                leased_by = NULL, reason = 'automatic', prior_state = NULL, prior_due_at = NULL, attempts = t.c, updated_at = t.b \
-               FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[]) AS t (a, b, c, d) \
-               WHERE d.id = t.a AND d.leased_by = t.d AND d.state = 'pending'",
-    columns: &[Text, Int, Int, Text],
+               FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[]) AS t (a, b, c, d, e) \
+               WHERE d.id = t.a AND d.leased_by = t.d AND d.due_at = t.e AND d.state = 'pending'",
+    columns: &[Text, Int, Int, Text, Int],
+};
+
+/// Attempts that were made all the same.
+const MADE: Many = Many {
+    sqlite: "UPDATE deliveries SET attempts = $2 WHERE id = $1 AND attempts < $2",
+    postgres: "UPDATE deliveries d SET attempts = t.b \
+               FROM (SELECT a, MAX(b) AS b FROM UNNEST($1::text[], $2::bigint[]) AS u (a, b) GROUP BY a) t \
+               WHERE d.id = t.a AND d.attempts < t.b",
+    columns: &[Text, Int],
 };
 
 const RELEASED: Many = Many {
-    sqlite: "UPDATE deliveries SET due_at = $2, leased_by = NULL WHERE id = $1 AND leased_by = $3 AND state = 'pending'",
+    sqlite: "UPDATE deliveries SET due_at = $2, leased_by = NULL \
+             WHERE id = $1 AND leased_by = $3 AND due_at = $4 AND state = 'pending'",
     postgres: "UPDATE deliveries d SET due_at = t.b, leased_by = NULL \
-               FROM UNNEST($1::text[], $2::bigint[], $3::text[]) AS t (a, b, c) \
-               WHERE d.id = t.a AND d.leased_by = t.c AND d.state = 'pending'",
-    columns: &[Text, Int, Text],
+               FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::bigint[]) AS t (a, b, c, d) \
+               WHERE d.id = t.a AND d.leased_by = t.c AND d.due_at = t.d AND d.state = 'pending'",
+    columns: &[Text, Int, Text, Int],
 };
 
 /// What becomes of one delivery; see [`bellwire_core::delivery::Next`].
@@ -236,11 +271,21 @@ pub enum Fate {
     Restored,
 }
 
+/// A delivery that was leased to a node. When it ends is what tells a lease from a later one of the same node, which may have taken the
+/// delivery again before it wrote down what became of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease {
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// When it ends: the delivery's `due_at`.
+    pub until: Timestamp,
+}
+
 /// One delivery after an attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct Settled {
-    /// Which.
-    pub id: DeliveryId,
+    /// Which, and the lease under which the attempt was made.
+    pub lease: Lease,
     /// What becomes of it.
     pub fate: Fate,
     /// Automatic attempts made, this one included.
@@ -251,31 +296,38 @@ pub struct Settled {
     pub at: Timestamp,
 }
 
-/// Writes what became of deliveries, and gives the leases back. Except for a success, nothing is written for what another
-/// node has taken meanwhile.
+/// Writes what became of deliveries, and gives the leases back. When a lease is not that any more, because the delivery was cancelled or
+/// taken again, only a success is written, and how many attempts there were.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn settle(conn: &mut Conn, node: NodeId, settled: &[Settled]) -> Result<(), DbError> {
     let (mut delivered, mut undelivered, mut restored) = (Vec::with_capacity(settled.len()), Vec::new(), Vec::new());
-    for Settled { id, fate, tries, attempts, at } in settled {
-        let (id, tries, attempts): (Value, Value, Value) = ((*id).into(), (*tries).into(), (*attempts).into());
+    let mut made = Vec::new();
+    for Settled { lease, fate, tries, attempts, at } in settled {
+        let (id, until): (Value, Value) = (lease.delivery.into(), lease.until.into());
+        let (tries, attempts): (Value, Value) = ((*tries).into(), (*attempts).into());
+        if *fate != Fate::Delivered {
+            made.push(vec![id.clone(), attempts.clone()]);
+        }
         match fate {
             Fate::Delivered => delivered.push(vec![id, tries, attempts, (*at).into()]),
-            Fate::Restored => restored.push(vec![id, (*at).into(), attempts, node.into()]),
+            Fate::Restored => restored.push(vec![id, (*at).into(), attempts, node.into(), until]),
             Fate::Retry(due) => {
-                let row = vec![id, "pending".into(), (*due).into(), tries, attempts, (*at).into(), node.into()];
+                let row = vec![id, "pending".into(), (*due).into(), tries, attempts, (*at).into(), node.into(), until];
                 undelivered.push(row);
             }
             Fate::Failed => {
-                let row = vec![id, "failed".into(), (*at).into(), tries, attempts, (*at).into(), node.into()];
+                let row = vec![id, "failed".into(), (*at).into(), tries, attempts, (*at).into(), node.into(), until];
                 undelivered.push(row);
             }
         }
     }
     conn.many(&DELIVERED, delivered).await?;
-    conn.many(&UNDELIVERED, undelivered).await?;
-    conn.many(&RESTORED, restored).await?;
+    let ours = conn.many(&UNDELIVERED, undelivered).await? + conn.many(&RESTORED, restored).await?;
+    if ours < made.len() as u64 {
+        conn.many(&MADE, made).await?;
+    }
     Ok(())
 }
 
@@ -283,9 +335,9 @@ pub async fn settle(conn: &mut Conn, node: NodeId, settled: &[Settled]) -> Resul
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn release(conn: &mut Conn, node: NodeId, ids: &[DeliveryId], due: Timestamp) -> Result<(), DbError> {
-    let rows = ids.iter().map(|id| vec![(*id).into(), due.into(), node.into()]).collect();
-    conn.many(&RELEASED, rows).await.map(drop)
+pub async fn release(conn: &mut Conn, node: NodeId, leases: &[Lease], due: Timestamp) -> Result<(), DbError> {
+    let row = |lease: &Lease| vec![lease.delivery.into(), due.into(), node.into(), lease.until.into()];
+    conn.many(&RELEASED, leases.iter().map(row).collect()).await.map(drop)
 }
 
 /// What is pending of one webhook.

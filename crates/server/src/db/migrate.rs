@@ -42,7 +42,7 @@ const MIGRATIONS: &[Migration] = &migrations![
 pub(super) const TABLE: &str = "migrations";
 
 /// Any number that no other program uses for the same database: serialises nodes that start at once.
-const ADVISORY_LOCK: &str = "SELECT pg_advisory_xact_lock(7310584037254421)";
+pub(super) const ADVISORY_LOCK: &str = "SELECT pg_advisory_xact_lock(7310584037254421)";
 
 const EXISTS: Twofold = Twofold {
     sqlite: "SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1",

@@ -1,6 +1,7 @@
 //! What both engines must do alike. On PostgreSQL when `BELLWIRE_TEST_POSTGRES_URL` names a server (as `scripts/test` does).
 
 mod hot;
+mod migrations;
 mod plans;
 mod walks;
 

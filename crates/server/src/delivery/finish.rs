@@ -9,14 +9,14 @@
 //! deliveries that are sent to who asked for no more.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
     time::Duration,
 };
 
 use bellwire_core::{
     delivery::{self, Health, Next, Outcome, Reason},
-    id::{DeliveryId, WebhookId, WorkspaceId},
+    id::{WebhookId, WorkspaceId},
     retry::Jitter,
     time::Timestamp,
 };
@@ -31,17 +31,20 @@ use crate::{
         self, Conn, DbError,
         attempts::{AttemptResult, NewAttempt},
         health::{HealthRow, LastError},
-        leases::{Fate, Settled},
+        leases::{Fate, Lease, Settled},
     },
     metrics::{self, Metrics},
 };
 
+/// Outcomes that are taken at once.
+const TAKEN: usize = 8_192;
 /// Outcomes in one transaction at the most: bounds how long it keeps others from writing.
-const BATCH: usize = 1_024;
-/// Transactions begin no closer to each other: each costs as much as a dozen outcomes, however few are in it.
+const BATCH: usize = 2_048;
+/// What is taken at once is taken no closer to each other: a transaction costs as much as a dozen outcomes, however few are in it.
 const APART: Duration = Duration::from_millis(5);
-/// And no closer than this when the last one wrote so many: outcomes that lie together are then written together.
-const MANY_APART: (usize, Duration) = (64, Duration::from_millis(20));
+/// And no closer than this when there were so many the last time, up to the second when they were of many webhooks.
+const MANY: usize = 64;
+const MANY_APART: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(100)];
 /// How long to wait after the database failed.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Open pages are told of changes no more often.
@@ -53,6 +56,23 @@ pub(super) enum Finished {
     Attempt(Box<Attempted>),
     /// There was none: it is due again at this time.
     Release(Owed, Timestamp),
+}
+
+impl Finished {
+    fn owed(&self) -> &Owed {
+        match self {
+            Self::Attempt(attempted) => &attempted.owed,
+            Self::Release(owed, _) => owed,
+        }
+    }
+
+    /// Whether it says something of the webhook's health.
+    fn is_news(&self, now: Moment) -> bool {
+        match self {
+            Self::Attempt(attempted) => !attempted.outcome.is_success() || !attempted.lane.is_healthy(now),
+            Self::Release(..) => false,
+        }
+    }
 }
 
 /// An attempt that has ended.
@@ -78,27 +98,47 @@ pub(super) async fn run(app: &App, agenda: &Agenda, finished: &mut UnboundedRece
     loop {
         tokio::select! {
             biased;
-            count = finished.recv_many(&mut batch, BATCH) => if count == 0 { break },
+            count = finished.recv_many(&mut batch, TAKEN) => if count == 0 { break },
             () = news.due(app) => {
                 news.tell(app);
                 continue;
             }
         }
         app.clock.rest_until(next).await;
-        while batch.len() < BATCH
+        while batch.len() < TAKEN
             && let Ok(more) = finished.try_recv()
         {
             batch.push(more);
         }
-        let (many, far) = MANY_APART;
-        next = app.clock.moment().plus(if batch.len() < many { APART } else { far });
-        write(app, agenda, &batch, &mut news).await;
+        next = app.clock.moment().plus(pause(&batch));
+        if batch.len() > BATCH {
+            sort(app, &mut batch);
+        }
+        for part in batch.chunks(BATCH) {
+            write(app, agenda, part, &mut news).await;
+        }
         batch.clear();
         if app.clock.moment() >= news.next {
             news.tell(app);
         }
     }
     news.tell(app);
+}
+
+/// How long to wait after these.
+fn pause(batch: &[Finished]) -> Duration {
+    if batch.len() < MANY {
+        return APART;
+    }
+    let webhooks: HashSet<WebhookId> = batch.iter().map(|finished| finished.owed().webhook).collect();
+    super::apart(MANY_APART, webhooks.len())
+}
+
+/// So that each transaction writes pages of its own. What says something of a webhook's health comes first, in the order in which it
+/// was said.
+fn sort(app: &App, batch: &mut [Finished]) {
+    let now = app.clock.moment();
+    batch.sort_by_cached_key(|finished| (!finished.is_news(now)).then_some(finished.owed().id));
 }
 
 async fn write(app: &App, agenda: &Agenda, batch: &[Finished], news: &mut News) {
@@ -137,7 +177,7 @@ struct Plan {
     settled: Vec<Settled>,
     /// Of the attempts, in their order.
     fates: Vec<Fate>,
-    released: BTreeMap<Timestamp, Vec<DeliveryId>>,
+    released: BTreeMap<Timestamp, Vec<Lease>>,
     health: BTreeMap<WebhookId, Vec<Sign>>,
 }
 
@@ -171,13 +211,14 @@ impl Plan {
                     notes.extend(due.map(|due| (attempted.owed.workspace, attempted.owed.webhook, due)));
                 }
                 Finished::Release(owed, due) => {
-                    plan.released.entry(*due).or_default().push(owed.id);
+                    plan.released.entry(*due).or_default().push(lease(owed));
                     notes.push((owed.workspace, owed.webhook, *due));
                 }
             }
         }
         // In one order everywhere, so that two nodes don't wait for each other's rows in a circle.
-        plan.settled.sort_unstable_by_key(|settled| settled.id);
+        plan.settled.sort_unstable_by_key(|settled| settled.lease.delivery);
+        plan.attempts.sort_unstable_by_key(|attempt| (attempt.delivery, attempt.number));
         (plan, notes)
     }
 
@@ -195,7 +236,7 @@ impl Plan {
         };
         let (tries, attempts) = (owed.tries.saturating_add(tries), owed.attempts.saturating_add(1));
         self.fates.push(fate);
-        self.settled.push(Settled { id: owed.id, fate, tries, attempts, at: *due_from });
+        self.settled.push(Settled { lease: lease(owed), fate, tries, attempts, at: *due_from });
         self.attempts.push(NewAttempt {
             delivery: owed.id,
             number: attempts,
@@ -247,6 +288,10 @@ impl Plan {
         }
         Ok(changed)
     }
+}
+
+fn lease(owed: &Owed) -> Lease {
+    Lease { delivery: owed.id, until: owed.leased_until }
 }
 
 /// A webhook's health after an attempt. That it has failed for too long is the [`tick`]'s to see.

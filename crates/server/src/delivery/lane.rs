@@ -98,16 +98,6 @@ enum Known {
     Is(Arc<Target>),
 }
 
-impl Known {
-    fn refuses(&self, owed: &Owed) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Deleted => true,
-            Self::Is(target) => !target.wants(owed),
-        }
-    }
-}
-
 /// A connection that nobody uses. All of the engine share a number of places for them.
 struct Parked {
     open: Open,
@@ -158,15 +148,15 @@ impl Lane {
     pub(super) fn push(self: &Arc<Self>, shared: &Arc<Shared>, owed: impl IntoIterator<Item = Owed>, backlog: bool) {
         let now = shared.app.database_clock.now();
         let mut state = self.state();
-        let known = state.queue.len();
+        let before = state.queue.len();
         state.queue.extend(owed);
-        // Whoever hands something over has just seen that it is to be sent: another node may have changed the webhook.
-        if state.queue.range(known..).any(|owed| state.target.refuses(owed)) {
-            state.target = Known::Nothing;
-            state.changes += 1;
-        }
         if shared.stopping() {
             return release_all(shared, &mut state, now);
+        }
+        if state.queue.range(before..).any(|owed| state.target.refuses(owed)) {
+            // It was wanted in the transaction that leased it to us: what is known here is older. Given back, it would be claimed again at
+            // once, and so on until somebody tells us.
+            state.forget();
         }
         if backlog {
             state.backlog = Some(state.queue.len() / 2);
@@ -276,7 +266,8 @@ impl Lane {
         state.backlog = Some(capacity / 2);
     }
 
-    /// Deliveries that this lane would take in from the database. When it is full it asks again by itself.
+    /// Deliveries that this lane would take in from the database: at least one when it has nothing to do. When it is full it asks again
+    /// by itself, as soon as it has sent half of what waits.
     pub(super) fn room(&self, shared: &Shared) -> usize {
         let mut state = self.state();
         let now = shared.app.database_clock.now();
@@ -287,9 +278,6 @@ impl Lane {
         let width = state.conduct.width();
         let wish = if width < conduct::MAX_WIDTH / 4 { width * 2 } else { QUEUE };
         let room = wish.min(state.capacity(shared)).saturating_sub(state.queue.len());
-        if state.running == 0 && state.queue.is_empty() {
-            return room.max(1); // a lane in which nobody works asks nobody: it always has room for one
-        }
         if room == 0 && state.backlog.is_none() {
             state.backlog = Some(state.queue.len() / 2);
         }
@@ -299,8 +287,7 @@ impl Lane {
     /// The webhook was changed: what is known about it is old.
     pub(super) fn changed(self: &Arc<Self>, shared: &Arc<Shared>) {
         let mut state = self.state();
-        state.target = Known::Nothing;
-        state.changes += 1;
+        state.forget();
         self.unsure();
         self.advance(shared, &mut state);
     }
@@ -476,7 +463,24 @@ fn release_all(shared: &Shared, state: &mut State, now: Timestamp) {
     state.queue.drain(..).for_each(|owed| shared.release(owed, now));
 }
 
+impl Known {
+    /// Whether, as far as is known, this is not to be sent.
+    fn refuses(&self, owed: &Owed) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Deleted => true,
+            Self::Is(target) => !target.wants(owed),
+        }
+    }
+}
+
 impl State {
+    /// What is known of the webhook is old, and so is what is being read.
+    fn forget(&mut self) {
+        self.target = Known::Nothing;
+        self.changes += 1;
+    }
+
     /// With a rate limit: the distance between two requests.
     fn distance(&self) -> Option<Duration> {
         if let Known::Is(target) = &self.target { target.distance } else { None }

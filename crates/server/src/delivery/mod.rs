@@ -14,7 +14,7 @@
 //! - A delivery that is in memory holds a lease in the database and a place in memory. The place is given back only after the
 //!   outcome is committed, so that memory stays bounded when the database is slow, and nobody else sends it meanwhile.
 //! - Whatever is lost from memory, at any moment, is found again by the sweep when its lease ends: at least once.
-//! - Everything that waits asks the app's clock, except the two limits of an exchange and the pause of [`finish`].
+//! - Everything that waits asks the app's clock, except the two limits of an exchange and the patience of [`Engine::drain`].
 
 mod agenda;
 mod dial;
@@ -58,6 +58,12 @@ use crate::{
     clock::Moment,
     ops,
 };
+
+/// How far transactions are apart of which the last wrote something of so many webhooks, a millisecond for each: what belongs to one
+/// lies on pages of its own, and the larger the steps, the more share a page that is written.
+fn apart([least, most]: [Duration; 2], webhooks: usize) -> Duration {
+    Duration::from_millis(webhooks.try_into().unwrap_or(u64::MAX)).clamp(least, most)
+}
 
 /// Idle connections that are kept, of all webhooks together.
 const IDLE_CONNECTIONS: usize = 1_024;

@@ -16,16 +16,21 @@ pub(super) async fn run(app: &App, shared: &Weak<Shared>) {
 async fn live(app: &App, shared: &Weak<Shared>) {
     let mut pulse = ops::nodes::Pulse::new(app);
     loop {
-        let was_confirmed = app.database_clock.is_confirmed();
-        if let Err(error) = pulse.beat(app).await {
-            Error::from(error).log();
-        }
-        if !was_confirmed
+        let until = app.database_clock.confirmed_until();
+        let beat = pulse.beat(app).await;
+        // Somebody may have been kept from beginning until just now.
+        if app.clock.moment() >= until
             && app.database_clock.is_confirmed()
             && let Some(shared) = shared.upgrade()
         {
             tracing::info!("the database answers again");
             shared.lanes.go_on(&shared);
+        }
+        match beat {
+            // The answer took so long that it says nothing of now.
+            Ok(()) if !app.database_clock.is_confirmed() => continue,
+            Ok(()) => {}
+            Err(error) => Error::from(error).log(),
         }
         pulse.rest(app).await;
     }

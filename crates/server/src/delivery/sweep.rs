@@ -11,7 +11,11 @@
 mod round;
 mod walk;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use bellwire_core::{
     id::{WebhookId, WorkspaceId},
@@ -26,11 +30,12 @@ use crate::{clock::Moment, error::Error};
 /// Between two walks.
 const WALK: Duration = Duration::from_secs(5);
 /// Webhooks in one round of claims: bounds how long the transaction keeps others from writing.
-const WEBHOOKS: usize = 128;
+const WEBHOOKS: usize = 1_024;
 /// Rounds at once.
 const ROUNDS: usize = 2;
-/// Rounds begin no closer to each other, so that those who ask at about the same time share one.
-const APART: Duration = Duration::from_millis(10);
+/// Rounds begin no closer to each other, so that those who ask at about the same time share one; and no closer than a millisecond
+/// for each webhook of the one before, up to the second of these.
+const APART: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(100)];
 /// What a lane that has not asked must have room for to be taken along.
 const WORTH_IT: usize = 32;
 /// How long to wait for places in memory, and after the database failed.
@@ -118,10 +123,11 @@ impl Sweep<'_> {
             return;
         }
         let claimants = self.claimants(&due, now);
+        let apart = super::apart(APART, claimants.len());
         let shared = Arc::clone(self.shared);
         self.rounds.spawn(async move { round::run(&shared, claimants, now).await });
         if !matches!(app.clock, crate::clock::Clock::Fake(_)) {
-            self.next_round = moment.plus(APART);
+            self.next_round = moment.plus(apart);
         }
     }
 
@@ -134,7 +140,8 @@ impl Sweep<'_> {
         };
         // Without room, a lane asks again when it has some.
         let asked = due.iter().filter_map(|asked| room(*asked, 1));
-        let others = self.more.iter().filter(|other| !due.contains(other));
+        let known: HashSet<_> = due.iter().collect();
+        let others = self.more.iter().filter(|other| !known.contains(other));
         let others = others.filter_map(|other| room(*other, WORTH_IT));
         let claimants: Vec<Claimant> = asked.chain(others).take(WEBHOOKS).collect();
         for claimant in &claimants {

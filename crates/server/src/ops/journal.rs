@@ -135,11 +135,22 @@ where
     .await
 }
 
-/// The transaction behind [`change`], for the system itself (clocks, set-up, accepting an invite): nobody is checked.
+/// The transaction behind [`change`], for the system itself (clocks, set-up, accepting an invite): nobody is checked. Whoever asked
+/// may go away at any moment: what was committed is told to the engine and the pages all the same.
 ///
 /// # Errors
 /// As [`change`].
 pub async fn transact<T, F>(app: &App, workspace: WorkspaceId, by: By, must_record: bool, work: F) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
+{
+    let app = app.clone();
+    let task = tokio::spawn(async move { commit(&app, workspace, by, must_record, work).await });
+    task.await.unwrap_or_else(|_| Err(Error::Internal("a change panicked".to_owned())))
+}
+
+async fn commit<T, F>(app: &App, workspace: WorkspaceId, by: By, must_record: bool, work: F) -> Result<T, Error>
 where
     T: Send + 'static,
     F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,

@@ -156,10 +156,11 @@ async fn a_disk_that_is_really_full_is_said_and_survived() {
     std::fs::create_dir(folder.path().join("data")).unwrap();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     // One namespace for both, so that both see the mount: the server is started by the script that made the workspace.
+    // The password comes through the standard input, which what runs beside the script would not have.
     let prepare = "mount -t tmpfs -o size=8m none data && head -c 3000000 /dev/zero > data/ballast && \
-        (cd data && \"$0\" bootstrap --workspace Full --owner-email a@example.com --owner-name Ann --password-stdin > ../made.json) && \
-        (while ! test -e make-room; do sleep 0.1; done; rm data/ballast; touch made-room) > /dev/null 2>&1 & \
-        while ! test -s made.json; do sleep 0.1; done;";
+        (cd data && \"$0\" bootstrap --workspace Full --owner-email a@example.com --owner-name Ann --password-stdin > ../made.json) \
+        || exit 1; \
+        (while ! test -e make-room; do sleep 0.1; done; rm data/ballast; touch made-room) > /dev/null 2>&1 &";
     let mut server = bellwire(folder.path(), address, &["serve"], prepare).stdin(Stdio::piped()).spawn().unwrap();
     server.stdin.take().unwrap().write_all(b"a long enough password\n").await.unwrap();
     let mut client = Client { address, key: String::new() };

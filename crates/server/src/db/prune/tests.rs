@@ -72,10 +72,10 @@ async fn room_and_time() {
     let webhooks: [WebhookId; 2] = [random.id(at(0)), random.id(at(0))];
     let deliveries: Vec<(DeliveryId, EventId, WebhookId, i64)> = (0..)
         .zip(&events)
-        .flat_map(|(n, event)| webhooks.map(|webhook| (random.id(at(n)), *event, webhook, n)))
+        .flat_map(|(n, event)| webhooks.map(|webhook| (DeliveryId::of(*event, random.bytes()), *event, webhook, n)))
         .collect();
     let sql = "INSERT INTO deliveries (id, workspace_id, webhook_id, event_id, event_type, state, due_at, reason, tries, attempts, \
-               created_at, updated_at) VALUES ($1, $2, $3, $4, 'user.blocked', 'delivered', $5, 'automatic', 1, 1, $5, $5)";
+               created_at, updated_at, apart) VALUES ($1, $2, $3, $4, 'user.blocked', 'delivered', $5, 'automatic', 1, 1, $5, $5, 0)";
     let row = |(id, event, webhook, n): &(DeliveryId, EventId, WebhookId, i64)| {
         vec![(*id).into(), workspace.into(), (*webhook).into(), (*event).into(), at(*n).into()]
     };

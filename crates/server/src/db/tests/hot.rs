@@ -19,7 +19,7 @@ use super::{
         backlog, clock, deliveries, event_views,
         events::{self, Audience, DeliveryRow, NewEvent},
         health, idempotency_keys, invites,
-        leases::{self, Fate, Settled},
+        leases::{self, Fate, Lease, Settled},
         licenses, principals, prune, recent, replays, sessions, webhooks, workspaces,
     },
     fresh, write,
@@ -139,10 +139,12 @@ fn everything(conn: &mut Conn) -> BoxFuture<'_, Result<(), DbError>> {
         // What the engine takes and writes down.
         webhooks::target(conn, webhook).await?;
         leases::pending(conn, None, 100).await?;
-        leases::claim(conn, node, id("wh", 2), at(30_000), at(60_000), 10).await?;
+        leases::claim(conn, node, &[(id("wh", 2), 10)], at(30_000), at(60_000)).await?;
         leases::claim_tests(conn, node, at(30_000), at(60_000), 10).await?;
         leases::bodies(conn, &[id("evt", 1), id("evt", 2)]).await?;
-        let settled = |number, fate| Settled { id: id("dlv", number), fate, tries: 1, attempts: 1, at: at(1) };
+        let lease = |delivery| Lease { delivery, until: at(60_000) };
+        let settled =
+            |number, fate| Settled { lease: lease(id("dlv", number)), fate, tries: 1, attempts: 1, at: at(1) };
         let settled = [
             settled(1, Fate::Delivered),
             settled(2, Fate::Retry(at(9))),
@@ -150,7 +152,7 @@ fn everything(conn: &mut Conn) -> BoxFuture<'_, Result<(), DbError>> {
             settled(4, Fate::Restored),
         ];
         leases::settle(conn, node, &settled).await?;
-        leases::release(conn, node, &[replaced], at(9)).await?;
+        leases::release(conn, node, &[lease(replaced)], at(9)).await?;
         leases::end_leases_of_others(conn, node, &[webhook], at(9)).await?;
         let result = AttemptResult::Answered { status: 204, headers: "[]".to_owned(), body: Vec::new() };
         let (reason, started_at) = (Reason::Automatic, at(1));

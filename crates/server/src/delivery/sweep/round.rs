@@ -91,7 +91,8 @@ pub(super) async fn run(
     if !deliveries.is_empty() {
         // If that fails, the leases end by themselves.
         let owed = load(shared, deliveries, places, until).await?;
-        shared.lanes.push(shared, owed, |webhook| claimants.iter().any(|it| it.backlog && it.webhook == webhook));
+        let more: HashSet<WebhookId> = claimants.iter().filter(|it| it.backlog).map(|it| it.webhook).collect();
+        shared.lanes.push(shared, owed, |webhook| more.contains(&webhook));
     }
     Ok(claimants)
 }
@@ -118,10 +119,7 @@ async fn claim(
         claimants.iter().map(|it| (it.webhook, u32::try_from(it.room).unwrap_or(u32::MAX))).collect();
     let claims = app.db.write(move |conn| {
         Box::pin(async move {
-            let mut claims = Vec::with_capacity(wishes.len());
-            for (webhook, room) in wishes {
-                claims.push(db::leases::claim(conn, node, webhook, now, until, room).await?);
-            }
+            let mut claims = db::leases::claim(conn, node, &wishes, now, until).await?;
             claims.extend(db::leases::claim_tests(conn, node, now, until, TESTS).await?);
             Ok::<_, db::DbError>(claims)
         })

@@ -1,15 +1,19 @@
 //! A node among others, which share a PostgreSQL.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bellwire_core::{id::NodeId, time::Timestamp};
 use tokio::time::timeout;
 
 use super::{
+    faults::Faults,
     receiver::{Receiver, Reply},
     world::{GUARD, Settings, World, postgres},
 };
-use crate::app::LiveChange;
+use crate::{
+    app::LiveChange,
+    db::faulty::{Fault, Point},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_share_out_what_a_webhook_bears_in_a_second() {
@@ -49,4 +53,26 @@ async fn who_could_not_hear_takes_everything_as_changed() {
     world.pass_until(|| world.app.nodes.hears()).await;
     let told = async { while !matches!(live.recv().await.unwrap(), LiveChange::Anything) {} };
     timeout(GUARD, told).await.unwrap();
+}
+
+/// On one thread: whatever waits for the clock does so before the test goes on.
+#[tokio::test]
+async fn a_database_that_answers_too_late_is_asked_again_at_once() {
+    let Some(database_url) = postgres().await else { return };
+    let faults = Arc::<Faults>::default();
+    let settings =
+        Settings { database_url: Some(database_url), faults: Some(Arc::clone(&faults)), ..Settings::default() };
+    let receiver = Receiver::start(|_| Reply::Status(200)).await;
+    let world = World::with(settings).await;
+    world.webhook(&receiver.url()).await;
+    world.publish(1).await;
+    receiver.wait(1).await;
+    let late = Duration::from_secs(70);
+    faults.arm(Point::Read, "measure_database_clock", Fault::Delay(late));
+    world.app.clock.advance(Duration::from_secs(1));
+    world.until(|| !faults.is_armed()).await;
+    // The answer comes now, and says that the database could be reached a minute ago. From here on the clock stands.
+    world.app.clock.advance(late);
+    world.publish(1).await;
+    receiver.wait(2).await;
 }

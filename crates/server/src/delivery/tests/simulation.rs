@@ -20,8 +20,8 @@ use story::Story;
 
 use crate::db::{faulty::silence_wanted_panics, inline::Inline};
 
-/// Seeds in each of the ten tests.
-const SHARE: u64 = 40;
+/// Seeds in each of the twenty tests: 10,000 in all.
+const SHARE: u64 = 500;
 
 fn ground() -> Inline {
     silence_wanted_panics();
@@ -43,7 +43,10 @@ macro_rules! shares {
         })*
     };
 }
-shares!(seeds_0 0, seeds_1 1, seeds_2 2, seeds_3 3, seeds_4 4, seeds_5 5, seeds_6 6, seeds_7 7, seeds_8 8, seeds_9 9);
+shares!(
+    seeds_0 0, seeds_1 1, seeds_2 2, seeds_3 3, seeds_4 4, seeds_5 5, seeds_6 6, seeds_7 7, seeds_8 8, seeds_9 9,
+    seeds_10 10, seeds_11 11, seeds_12 12, seeds_13 13, seeds_14 14, seeds_15 15, seeds_16 16, seeds_17 17, seeds_18 18, seeds_19 19
+);
 
 #[test]
 fn the_same_seed_tells_the_same_story() {

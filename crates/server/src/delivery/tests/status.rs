@@ -8,7 +8,10 @@ use super::{
     receiver::{Receiver, Reply},
     world::{Settings, World, world, worlds},
 };
-use crate::ops::{self, webhooks::Missed};
+use crate::{
+    app::Signal,
+    ops::{self, webhooks::Missed},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gone_turns_the_webhook_off_and_holds_the_delivery() {
@@ -46,6 +49,22 @@ async fn an_answer_of_before_the_webhook_was_turned_on_again_does_not_turn_it_of
         let changes = world.query("SELECT code FROM status_changes").await;
         let codes: Vec<String> = changes.iter().map(|row| row.get("code").unwrap()).collect();
         assert_eq!(codes, ["manual"; 3], "made, turned off and on");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_turned_on_without_the_engine_being_told_is_sent_at_once() {
+    for world in worlds().await {
+        let receiver = Receiver::start(|_| Reply::Status(200)).await;
+        let webhook = world.webhook(&receiver.url()).await;
+        world.deactivate(webhook).await;
+        world.publish(1).await;
+        // From here on the lane knows that it is inactive.
+        world.test(webhook).await;
+        world.row("SELECT id FROM deliveries WHERE state = 'delivered' AND reason = 'test'").await;
+        world.execute("UPDATE webhooks SET status = 'active' WHERE id = $1", &[webhook.into()]).await;
+        world.app.wake.send(Signal::Due([(world.workspace, webhook)].into()));
+        world.rows(2, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
     }
 }
 

@@ -90,8 +90,6 @@ pub async fn deactivate(app: &App, actor: &Actor, id: WebhookId, reason: Reason)
             find(tx, id).await?;
             let changed = turn_off(tx, id, StatusCode::Manual, message, None).await?;
             if !changed {
-                // Another node may have turned it off a moment ago: this one stops sending before it answers, too.
-                tx.webhook_changed(id);
                 tx.unchanged();
             }
             Ok((find(tx, id).await?, changed))
@@ -105,7 +103,8 @@ pub async fn deactivate(app: &App, actor: &Actor, id: WebhookId, reason: Reason)
 }
 
 /// Turns a webhook off inside a transaction: status, reason, history and the event `webhook.deactivated`, which every
-/// webhook that wants it gets but this one. Does nothing, and returns `false`, when it is inactive already or deleted.
+/// webhook that wants it gets but this one. Changes nothing, and returns `false`, when it is inactive already or deleted. The engine
+/// of this node forgets what it knew of it in any case.
 ///
 /// After the commit the caller tells open pages that `webhooks` changed.
 ///
@@ -119,6 +118,8 @@ pub async fn turn_off(
     evidence: Option<Evidence>,
 ) -> Result<bool, Error> {
     let Some(record) = db::webhooks::get(tx.conn, tx.workspace, id).await? else { return Ok(false) };
+    // Another node may have turned it off a moment ago: this one stops sending before it answers, too.
+    tx.webhook_changed(id);
     if record.status == Status::Inactive {
         return Ok(false);
     }
@@ -134,7 +135,6 @@ pub async fn turn_off(
     webhook.status_reason = Some(reason.clone());
     let data = serde_json::json!({"object": webhook, "reason": reason});
     tx.record_for(EventType::WEBHOOK_DEACTIVATED, &data, Audience::SubscribersExcept(id))?;
-    tx.webhook_changed(id);
     Ok(true)
 }
 

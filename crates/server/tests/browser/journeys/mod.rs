@@ -17,7 +17,10 @@ mod webhooks;
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
-use bellwire::ops::webhooks::{self as ops, NewWebhook, WebhookDetails};
+use bellwire::ops::{
+    Actor,
+    webhooks::{self as ops, NewWebhook, WebhookDetails},
+};
 use bellwire_core::{
     catalogue::{EventType, EventTypes},
     sign::{self, Secret},
@@ -103,6 +106,11 @@ impl Journey {
 
     /// Makes a webhook as a program would, a second after the one before.
     async fn webhook(&self, url: &str, event_types: &[&str]) -> WebhookDetails {
+        self.webhook_of(&self.site.ann, url, event_types).await
+    }
+
+    /// A webhook that somebody else creates.
+    async fn webhook_of(&self, actor: &Actor, url: &str, event_types: &[&str]) -> WebhookDetails {
         self.site.pass(Duration::from_secs(1));
         let new = NewWebhook {
             url: WebhookUrl::parse(url).unwrap(),
@@ -111,7 +119,7 @@ impl Journey {
             headers: Vec::new(),
             rate_limit: None,
         };
-        ops::create(&self.site.app, &self.site.ann, new).await.unwrap().0
+        ops::create(&self.site.app, actor, new).await.unwrap().0
     }
 
     /// The receiver breaks.

@@ -15,7 +15,7 @@ use bellwire::{
         page::PageRequest,
     },
     ops::{
-        deliveries, groups, invites,
+        Actor, deliveries, groups, invites,
         license::{self, NewCredit, usage},
         roles, users, webhooks,
     },
@@ -23,6 +23,7 @@ use bellwire::{
 use bellwire_core::{
     catalogue::EventType,
     delivery::State,
+    event::PrincipalId,
     license::{Amount, CreditSource},
     permission::{Permission, Permissions},
     text::{Description, Email, Name, Reason},
@@ -225,6 +226,7 @@ impl Journey {
         });
         self.people().await;
         let url = self.receiver.url();
+        self.left_behind(&format!("{url}audit/archive")).await;
         let moving = self
             .webhook(
                 "https://hooks.example.com/services/T024BE7LD/B7QL2CZ0F/bellwire?team=people-operations",
@@ -314,6 +316,22 @@ impl Journey {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("something is still under way to {}", webhook.url);
+    }
+
+    /// A webhook of somebody who was removed: it is Ann's now.
+    async fn left_behind(&self, url: &str) {
+        let (app, ann) = (&self.site.app, &self.site.ann);
+        let admin = roles::list(app, ann).await.unwrap().into_iter().find(|role| role.name == "Admin").unwrap();
+        let email = Email::parse("bob@example.com").unwrap();
+        let new = invites::NewInvite { email, role_ids: Some(vec![admin.id]) };
+        let sent = invites::create(app, ann, new).await.unwrap();
+        invites::accept(app, sent.url.rsplit('/').next().unwrap(), "Bob Ray", PASSWORD, None).await.unwrap();
+        let request = PageRequest::numbered(1, 10, bellwire::db::users::UserSort::Name, false);
+        let found = users::list(app, ann, Default::default(), request).await.unwrap().data;
+        let bob = found.iter().find(|user| user.name == "Bob Ray").unwrap();
+        let actor = Actor { principal: PrincipalId::User(bob.id), name: bob.name.clone(), ..ann.clone() };
+        self.webhook_of(&actor, url, &["api_keys.*", "roles.*"]).await;
+        users::remove(app, ann, bob.id, None).await.unwrap();
     }
 
     /// Colleagues, of whom one is blocked, an invite, a group, a role, and a license that is in use.

@@ -20,6 +20,8 @@ const beneath = () => {
 };
 // `holds`: nobody asked for it, so new rows of a list that holds them back wait until they are wanted.
 const refresh = async (holds = true) => {
+  // What is wrong with what was sent is read until it is sent again.
+  if (main().querySelector("form :is([aria-invalid=true], .problem)")) return;
   missed = false;
   const ours = fresh;
   try {

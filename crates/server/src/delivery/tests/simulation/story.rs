@@ -256,6 +256,7 @@ impl Story {
         let end = self.database.moment().plus(time);
         loop {
             self.settle()?;
+            (0..self.nodes.len()).try_for_each(|number| self.leases_are_in_memory(number))?;
             let left = end.since(self.database.moment());
             if left.is_zero() {
                 return Ok(());
@@ -270,17 +271,14 @@ impl Story {
     }
 
     pub(super) fn rows(&self, sql: &str) -> Vec<crate::db::Row> {
-        self.inline.query(sql)
+        self.inline.query(sql, &[])
     }
 
     /// How long until a pending delivery is due that is not due yet.
     fn next_due(&self) -> Option<Duration> {
         let now = self.nodes.first()?.app.database_clock.now();
-        let sql = format!(
-            "SELECT MIN(due_at) AS due_at FROM deliveries WHERE state = 'pending' AND due_at > {}",
-            now.as_micros()
-        );
-        let due: Option<Timestamp> = self.rows(&sql).first()?.get("due_at").unwrap();
+        let sql = "SELECT MIN(due_at) AS due_at FROM deliveries WHERE state = 'pending' AND due_at > $1";
+        let due: Option<Timestamp> = self.inline.query(sql, &[now.into()]).first()?.get("due_at").unwrap();
         due.map(|due| due.since(now))
     }
 
@@ -376,28 +374,31 @@ impl Story {
         if taken > 0 && self.asking.load(Relaxed) == 0 {
             return Err(format!("{taken} places are taken after the end"));
         }
-        self.all_is_given_back(number)
+        self.leases_are_in_memory(number)
     }
 
-    /// A node that has ended in good order holds no lease. Those of which less is left than an exchange needs end by themselves, and
-    /// so do those whose worker panicked, or that a failing store took too long about.
-    fn all_is_given_back(&self, number: usize) -> Result<(), String> {
+    /// Whatever is leased to a node it has in memory, so that it is sent or given back; after a good end it has nothing. Those of which
+    /// less is left than an exchange needs end by themselves, and so do those whose worker panicked, or that a failing store took too
+    /// long about.
+    fn leases_are_in_memory(&self, number: usize) -> Result<(), String> {
         if self.kind.faults {
             return Ok(());
         }
         let app = &self.nodes[number].app;
-        let sql = format!(
-            "SELECT webhook_id, event_id FROM deliveries WHERE state = 'pending' AND leased_by = '{}' AND due_at > {}",
-            app.node,
-            app.database_clock.now().saturating_add(LEASE_MARGIN).as_micros()
-        );
+        let sql =
+            "SELECT webhook_id, event_id FROM deliveries WHERE state = 'pending' AND leased_by = $1 AND due_at > $2";
+        let soon = app.database_clock.now().saturating_add(LEASE_MARGIN);
         let (ledger, book) = (self.ledger(), self.book());
-        for row in self.rows(&sql) {
-            let (id, event): (WebhookId, String) = (row.get("webhook_id").unwrap(), row.get("event_id").unwrap());
-            let webhook = ledger.webhooks.iter().position(|known| *known == id).unwrap();
-            if !book.panicked.contains(&(webhook, event.clone())) {
-                return Err(format!("node {number} has ended, and holds {event} to {webhook}"));
-            }
+        let is_lost = |(id, event): &(WebhookId, String)| {
+            let webhook = ledger.webhooks.iter().position(|known| known == id).unwrap();
+            !book.panicked.contains(&(webhook, event.clone()))
+        };
+        let leased = self.inline.query(sql, &[app.node.into(), soon.into()]);
+        let leased = leased.iter().map(|row| (row.get("webhook_id").unwrap(), row.get("event_id").unwrap()));
+        let leased: Vec<(WebhookId, String)> = leased.filter(is_lost).collect();
+        let taken = app.wake.places.taken();
+        if leased.len() > taken {
+            return Err(format!("node {number} has {taken} deliveries in memory, and holds leases on {leased:?}"));
         }
         Ok(())
     }
