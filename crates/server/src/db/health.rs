@@ -46,13 +46,17 @@ pub struct LastError {
     pub code: Option<String>,
 }
 
-/// Reads it; `None` when the webhook was deleted.
+/// Reads it, to be judged and written in the same transaction; `None` when the webhook was deleted.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn get(conn: &mut Conn, webhook: WebhookId) -> Result<Option<HealthRow>, DbError> {
-    let sql = "SELECT health, failing_since, failing_uncounted, failing_attempts, last_error FROM webhooks WHERE id = $1 AND deleted_at IS NULL";
-    let Some(row) = conn.query_opt(sql, &[webhook.into()]).await? else { return Ok(None) };
+    let sql = format!(
+        "SELECT health, failing_since, failing_uncounted, failing_attempts, last_error FROM webhooks \
+         WHERE id = $1 AND deleted_at IS NULL{}",
+        FOR_UPDATE.of(conn)
+    );
+    let Some(row) = conn.query_opt(&sql, &[webhook.into()]).await? else { return Ok(None) };
     let last_error: Option<String> = row.get("last_error")?;
     Ok(Some(HealthRow {
         health: row.parse("health")?,

@@ -11,7 +11,6 @@
 use std::collections::BTreeMap;
 
 use bellwire_core::{
-    catalogue::EventType,
     delivery::Reason,
     event::Body,
     id::{DeliveryId, EventId, NodeId, WebhookId, WorkspaceId},
@@ -170,6 +169,17 @@ pub async fn claim_tests(
     Ok(claims)
 }
 
+/// The webhooks that tests are owed to, and when these are due: at most `limit`, the longest due first.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn pending_tests(conn: &mut Conn, limit: u32) -> Result<Vec<(WorkspaceId, WebhookId, Timestamp)>, DbError> {
+    let sql = "SELECT workspace_id, webhook_id, due_at FROM deliveries WHERE state = 'pending' AND reason = 'test' \
+               ORDER BY due_at LIMIT $1";
+    let rows = conn.query(sql, &[i64::from(limit).into()]).await?;
+    rows.iter().map(|row| Ok((row.get("workspace_id")?, row.get("webhook_id")?, row.get("due_at")?))).collect()
+}
+
 const BODIES: Twofold = Twofold {
     sqlite: "SELECT id, workspace_id, sequence, type, actor, data, occurred_at, correlation_id, test FROM events \
              WHERE id IN (SELECT value FROM json_each($1))",
@@ -193,10 +203,11 @@ fn to_body(row: &Row) -> Result<(EventId, Bytes), DbError> {
         RawValue::from_string(row.get(column)?).map_err(|error| DbError::corrupt(column, &error.to_string()))
     };
     let (actor, data) = (raw("actor")?, raw("data")?);
-    let (id, event_type): (EventId, EventType) = (row.get("id")?, row.parse("type")?);
+    // A newer node may know types that this one doesn't.
+    let (id, event_type): (EventId, String) = (row.get("id")?, row.get("type")?);
     let body = Body {
         id,
-        event_type: event_type.as_str(),
+        event_type: &event_type,
         timestamp: row.get("occurred_at")?,
         workspace_id: row.get("workspace_id")?,
         sequence: row.get("sequence")?,

@@ -513,13 +513,3 @@ pub async fn delete(conn: &mut Conn, id: WebhookId, now: Timestamp) -> Result<()
                old_secret_until = NULL, headers_sealed = NULL, signing_seed_sealed = NULL WHERE id = $1";
     conn.execute(sql, &[id.into(), now.into(), Value::Bytes(Vec::new())]).await.map(drop)
 }
-
-/// Makes the transaction wait for those that write events in this workspace, and them for it: what is missed and what is
-/// not is then a matter of order. On SQLite they wait anyway.
-///
-/// # Errors
-/// See [`DbError`].
-pub async fn lock_workspace(conn: &mut Conn, workspace: WorkspaceId) -> Result<(), DbError> {
-    let sql = "UPDATE workspaces SET sequence = sequence WHERE id = $1";
-    conn.execute(sql, &[workspace.into()]).await.map(drop)
-}

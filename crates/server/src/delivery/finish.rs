@@ -69,7 +69,7 @@ impl Finished {
     /// Whether it says something of the webhook's health.
     fn is_news(&self, now: Moment) -> bool {
         match self {
-            Self::Attempt(attempted) => !attempted.outcome.is_success() || !attempted.lane.is_healthy(now),
+            Self::Attempt(attempted) => attempted.is_news(now),
             Self::Release(..) => false,
         }
     }
@@ -88,6 +88,13 @@ pub(super) struct Attempted {
     pub(super) outcome: Outcome,
     /// When there was one.
     pub(super) answer: Option<Answer>,
+}
+
+impl Attempted {
+    /// Whether it says something of the webhook's health: a success does after failures, which another node may have written down.
+    fn is_news(&self, now: Moment) -> bool {
+        !self.outcome.is_success() || self.owed.attempts > 0 || !self.lane.is_healthy(now)
+    }
 }
 
 /// Runs until nobody can hand in anything any more.
@@ -149,8 +156,8 @@ async fn write(app: &App, agenda: &Agenda, batch: &[Finished], news: &mut News) 
         let (plan, notes) = Plan::of(app, part);
         let fates = plan.fates.clone();
         match app.db.write_along(move |conn| Box::pin(async move { plan.write(conn).await })).await {
-            Ok(changed) => {
-                after(app, part, &changed, news);
+            Ok(judged) => {
+                after(app, part, &judged, news);
                 count(&app.metrics, part, &fates);
                 notes.into_iter().for_each(|(workspace, webhook, at)| agenda.note(workspace, webhook, at));
             }
@@ -179,6 +186,14 @@ struct Plan {
     fates: Vec<Fate>,
     released: BTreeMap<Timestamp, Vec<Lease>>,
     health: BTreeMap<WebhookId, Vec<Sign>>,
+}
+
+/// Webhooks of whose health a batch said something.
+#[derive(Default)]
+struct Judged {
+    changed: BTreeSet<WebhookId>,
+    /// The database says now that they work.
+    well: BTreeSet<WebhookId>,
 }
 
 /// What an attempt says of its webhook.
@@ -258,7 +273,7 @@ impl Plan {
         if !outcome.is_success() {
             let sign = Sign::Bad { reason: owed.reason, at: *due_from, error: last_error(attempted) };
             self.health.entry(lane.webhook).or_default().push(sign);
-        } else if !lane.is_healthy(app.clock.moment()) {
+        } else if attempted.is_news(app.clock.moment()) || self.health.contains_key(&lane.webhook) {
             self.health.entry(lane.webhook).or_default().push(Sign::Good);
         }
         match fate {
@@ -268,14 +283,13 @@ impl Plan {
         }
     }
 
-    /// Returns the webhooks whose health changed.
-    async fn write(self, conn: &mut Conn) -> Result<BTreeSet<WebhookId>, DbError> {
+    async fn write(self, conn: &mut Conn) -> Result<Judged, DbError> {
         db::attempts::insert(conn, self.attempts).await?;
         db::leases::settle(conn, self.node, &self.settled).await?;
         for (due, ids) in &self.released {
             db::leases::release(conn, self.node, ids, *due).await?;
         }
-        let mut changed = BTreeSet::new();
+        let mut judged = Judged::default();
         for (webhook, signs) in self.health {
             let Some(before) = db::health::get(conn, webhook).await? else { continue };
             let after = signs.into_iter().fold(before.clone(), judge);
@@ -283,10 +297,13 @@ impl Plan {
                 db::health::set(conn, webhook, &after).await?;
             }
             if after.health != before.health {
-                changed.insert(webhook);
+                judged.changed.insert(webhook);
+            }
+            if after.health == Health::Ok {
+                judged.well.insert(webhook);
             }
         }
-        Ok(changed)
+        Ok(judged)
     }
 }
 
@@ -331,7 +348,7 @@ fn last_error(attempted: &Attempted) -> LastError {
 }
 
 /// What follows from a commit.
-fn after(app: &App, written: &[Finished], changed: &BTreeSet<WebhookId>, news: &mut News) {
+fn after(app: &App, written: &[Finished], judged: &Judged, news: &mut News) {
     let (now, due) = (app.clock.moment(), app.database_clock.now());
     let mut given_back = BTreeSet::new();
     for finished in written {
@@ -346,13 +363,14 @@ fn after(app: &App, written: &[Finished], changed: &BTreeSet<WebhookId>, news: &
         };
         let Attempted { owed, lane, outcome, .. } = &**attempted;
         news.deliveries.insert(owed.workspace);
-        if changed.contains(&owed.webhook) {
+        if judged.changed.contains(&owed.webhook) {
             news.webhooks.insert(owed.workspace);
         }
-        if !outcome.is_success() {
-            lane.unsure();
-        } else if !lane.is_healthy(now) {
+        // What the lane believes is what was written, however the batch began.
+        if judged.well.contains(&owed.webhook) {
             lane.healthy(now);
+        } else if !outcome.is_success() {
+            lane.unsure();
         }
     }
     app.nodes.tell_due(&given_back);

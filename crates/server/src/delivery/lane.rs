@@ -313,12 +313,14 @@ impl Lane {
                 match known {
                     Ok(_) if state.changes != changes => continue,
                     Ok(target) => lane.know(&shared, &mut state, target, now),
-                    Err(error) => error.log(), // the next tick tries again
+                    Err(error) => {
+                        error.log();
+                        state.loading = false; // the next tick tries again
+                        return;
+                    }
                 }
                 state.loading = false;
-                if !matches!(state.target, Known::Nothing) {
-                    lane.advance(&shared, &mut state);
-                }
+                lane.advance(&shared, &mut state);
                 return;
             }
         });

@@ -197,7 +197,6 @@ pub async fn create(app: &App, actor: &Actor, wanted: NewApiKey) -> Result<(ApiK
     let asking = actor.clone();
     let made = change(app, actor, Some(Permission::ApiKeysManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let held = authority::permissions(tx, &asking).await?;
             let roles = roles::chosen(tx.conn, tx.workspace, wanted.role_ids.as_deref(), held).await?;
             require_room(tx).await?;
@@ -256,7 +255,6 @@ pub async fn update(app: &App, actor: &Actor, id: ApiKeyId, patch: ApiKeyPatch) 
     let swaps = !patch.give.is_empty() || !patch.take.is_empty();
     let key = change(app, actor, Some(Permission::ApiKeysManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let before = find(tx, id).await?;
             let principal = PrincipalId::ApiKey(id);
             let renamed = patch.name.filter(|name| name.as_str() != before.name);
@@ -295,7 +293,6 @@ pub async fn rotate(app: &App, actor: &Actor, id: ApiKeyId) -> Result<(ApiKey, S
     let asking = actor.clone();
     let rotated = change(app, actor, Some(Permission::ApiKeysManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let before = find(tx, id).await?;
             let granted = db::principals::granted(tx.conn, tx.workspace, PrincipalId::ApiKey(id)).await?;
             authority::require_all(authority::permissions(tx, &asking).await?, granted)?;
@@ -321,7 +318,6 @@ pub async fn block(app: &App, actor: &Actor, id: ApiKeyId, reason: Option<Reason
     let asking = actor.clone();
     let key = change(app, actor, Some(Permission::ApiKeysManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let before = find(tx, id).await?;
             authority::not_oneself(&asking, PrincipalId::ApiKey(id), "block the API key that asks")?;
             authority::protect_owner(tx, &asking, PrincipalId::ApiKey(id)).await?;
@@ -350,7 +346,6 @@ pub async fn unblock(app: &App, actor: &Actor, id: ApiKeyId) -> Result<ApiKey, E
     let asking = actor.clone();
     let key = change(app, actor, Some(Permission::ApiKeysManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let before = find(tx, id).await?;
             authority::protect_owner(tx, &asking, PrincipalId::ApiKey(id)).await?;
             if before.status == PrincipalStatus::Active {
@@ -378,7 +373,6 @@ pub async fn delete(app: &App, actor: &Actor, id: ApiKeyId) -> Result<ApiKey, Er
     let asking = actor.clone();
     let key = change(app, actor, Some(Permission::ApiKeysManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let key = find(tx, id).await?;
             let principal = PrincipalId::ApiKey(id);
             authority::not_oneself(&asking, principal, "delete the API key that asks")?;

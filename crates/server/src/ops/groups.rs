@@ -111,7 +111,6 @@ pub async fn create(app: &App, actor: &Actor, wanted: NewGroup) -> Result<Group,
     let asking = actor.clone();
     let group = change(app, actor, Some(Permission::GroupsManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let owner = wanted.owner.unwrap_or(asking.principal);
             let owner = chosen_owner(tx, owner).await?;
             free_name(tx, &wanted.name, None).await?;
@@ -144,7 +143,6 @@ pub async fn create(app: &App, actor: &Actor, wanted: NewGroup) -> Result<Group,
 pub async fn update(app: &App, actor: &Actor, id: GroupId, patch: GroupPatch) -> Result<Group, Error> {
     let group = change(app, actor, Some(Permission::GroupsManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let before = find(tx.conn, tx.workspace, id).await?;
             let mut previous = Map::new();
             let mut group = before.clone();
@@ -186,7 +184,6 @@ fn record_update(tx: &mut Tx<'_>, group: &Group, previous: &Map<String, Value>) 
 pub async fn delete(app: &App, actor: &Actor, id: GroupId) -> Result<Group, Error> {
     let group = change(app, actor, Some(Permission::GroupsManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let group = find(tx.conn, tx.workspace, id).await?;
             db::groups::delete(tx.conn, tx.workspace, id, tx.now).await?;
             tx.record(EventType::GROUP_DELETED, &json!({"object": group}))?;

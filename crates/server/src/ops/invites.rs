@@ -148,7 +148,6 @@ pub async fn create(app: &App, actor: &Actor, wanted: NewInvite) -> Result<SentI
     let asking = actor.clone();
     let sent = change(app, actor, Some(Permission::InvitesManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let held = authority::permissions(tx, &asking).await?;
             let roles = roles::chosen(tx.conn, tx.workspace, wanted.role_ids.as_deref(), held).await?;
             can_be_invited(tx, wanted.email.as_str()).await?;
@@ -202,7 +201,6 @@ pub async fn resend(app: &App, actor: &Actor, id: InviteId) -> Result<SentInvite
     let asking = actor.clone();
     let sent = change(app, actor, Some(Permission::InvitesManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let before = find(tx.conn, tx.workspace, id).await?;
             let worth = worth(tx.conn, tx.workspace, &before).await?;
             authority::require_all(authority::permissions(tx, &asking).await?, worth)?;
@@ -238,7 +236,6 @@ fn closed() -> Error {
 pub async fn delete(app: &App, actor: &Actor, id: InviteId) -> Result<Invite, Error> {
     let invite = change(app, actor, Some(Permission::InvitesManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let before = find(tx.conn, tx.workspace, id).await?;
             match before.status {
                 InviteStatus::Deleted => {
@@ -401,7 +398,6 @@ pub async fn accept(
     let by = By { actor: setup::event_actor(id, &name), origin: Origin::console(client_ip) };
     let session = journal::transact(app, workspace, by, true, move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, workspace).await?;
             let (_, invite) = open(tx.conn, &token_hash, tx.now).await?;
             match &joining {
                 Joining::New(person) => db::users::insert_person(tx.conn, person, tx.now).await?,

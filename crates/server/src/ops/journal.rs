@@ -161,6 +161,11 @@ where
         .db
         .write(move |conn| {
             Box::pin(async move {
+                // One change of a workspace after the other: each sees what those before it did, and none waits for rows that
+                // another took in another order. SQLite has one writer anyway.
+                if held.db.is_shared() {
+                    db::workspaces::lock(conn, workspace).await?;
+                }
                 let mut tx = Tx {
                     conn,
                     app: held,
@@ -186,10 +191,12 @@ where
             })
         })
         .await?;
-    app.known_keys.forget();
-    app.metrics.events.add(events);
     nodes::wake(app, signals);
-    app.changed(workspace, "events");
+    if events > 0 {
+        app.known_keys.forget();
+        app.metrics.events.add(events);
+        app.changed(workspace, "events");
+    }
     Ok(value)
 }
 

@@ -126,7 +126,6 @@ pub async fn credit(app: &App, actor: &Actor, new: NewCredit, key: Option<Idempo
         Box::pin(async move {
             let mut open = Open::lock(&tx.app, tx.conn, tx.workspace, tx.now).await?;
             if let Some(key) = &key {
-                db::workspaces::lock(tx.conn, tx.workspace).await?;
                 let seen = Seen::load(tx.conn, tx.workspace, std::iter::once(key), tx.now).await?;
                 if let Some(Earlier::Stored(answer)) = seen.look(key)? {
                     tx.unchanged();

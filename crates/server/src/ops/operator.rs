@@ -62,7 +62,6 @@ pub async fn create_api_key(
 ) -> Result<MadeApiKey, Error> {
     journal::transact(app, workspace, By::operator(), true, move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let all = db::roles::list(tx.conn, tx.workspace).await?;
             let roles = roles.iter().map(|wanted| named(&all, wanted)).collect::<Result<Vec<Role>, _>>()?;
             api_keys::require_room(tx).await?;

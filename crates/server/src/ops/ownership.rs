@@ -92,7 +92,6 @@ pub async fn offer(app: &App, actor: &Actor, from: UserId, to: UserId) -> Result
     let asking = actor.principal;
     let offer = change(app, actor, Some(Permission::WorkspaceOwn), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let (giver, taker) = (users::find(tx, from).await?, users::find(tx, to).await?);
             if asking != PrincipalId::User(from) && matches!(asking, PrincipalId::User(_)) {
                 return Err(Error::conflict("not_yours", "owners offer their own ownership only"));
@@ -151,7 +150,6 @@ fn changed(app: &App, actor: &Actor) {
 pub async fn withdraw(app: &App, actor: &Actor, id: OwnershipOfferId) -> Result<OwnershipOffer, Error> {
     let offer = change(app, actor, Some(Permission::WorkspaceOwn), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let found = open(tx, Wanted::One(id)).await?.ok_or_else(Error::not_found::<id::OwnershipOffer>)?;
             db::ownership_offers::delete(tx.conn, tx.workspace, id).await?;
             tx.record(EventType::OWNERSHIP_OFFER_WITHDRAWN, &json!({"object": found}))?;
@@ -169,7 +167,6 @@ async fn made_to(
     id: OwnershipOfferId,
     asking: PrincipalId,
 ) -> Result<(OwnershipOffer, UserId), Error> {
-    db::workspaces::lock(tx.conn, tx.workspace).await?;
     let found = open(tx, Wanted::One(id)).await?;
     match (found, asking) {
         (Some(offer), PrincipalId::User(to)) if offer.to.id.as_deref() == Some(to.to_string().as_str()) => {

@@ -196,7 +196,6 @@ pub async fn create(app: &App, actor: &Actor, wanted: NewRole) -> Result<Role, E
     let asking = actor.clone();
     let role = change(app, actor, Some(Permission::RolesManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             can_be_custom(wanted.permissions)?;
             authority::require_all(authority::permissions(tx, &asking).await?, wanted.permissions)?;
             let others = db::roles::list(tx.conn, tx.workspace).await?;
@@ -259,7 +258,6 @@ pub async fn update(app: &App, actor: &Actor, id: RoleId, patch: RolePatch) -> R
     let asking = actor.clone();
     let role = change(app, actor, Some(Permission::RolesManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let held = authority::permissions(tx, &asking).await?;
             let before = custom(tx, held, id).await?;
             if patch.seen.is_some_and(|seen| seen != before.updated_at) {
@@ -314,7 +312,6 @@ pub async fn delete(app: &App, actor: &Actor, id: RoleId) -> Result<Role, Error>
     let asking = actor.clone();
     let role = change(app, actor, Some(Permission::RolesManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let held = authority::permissions(tx, &asking).await?;
             let role = custom(tx, held, id).await?;
             let usage = used(tx.conn, tx.workspace, id).await?;
@@ -334,7 +331,6 @@ pub async fn delete(app: &App, actor: &Actor, id: RoleId) -> Result<Role, Error>
 
 /// The role and the name of the principal, for whoever may give or take the role.
 async fn given(tx: &mut Tx<'_>, actor: &Actor, role: RoleId, principal: PrincipalId) -> Result<(Role, String), Error> {
-    db::workspaces::lock(tx.conn, tx.workspace).await?;
     let role = find(tx.conn, tx.workspace, role).await?;
     let name = name_of(tx, principal).await?;
     authority::require_all(authority::permissions(tx, actor).await?, role.permissions)?;
@@ -410,7 +406,6 @@ pub async fn exchange(
     let asking = actor.clone();
     let name = change(app, actor, Some(Permission::RolesManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             tx.correlate();
             let name = name_of(tx, principal).await?;
             if !swap(tx, &asking, principal, &give, &take).await? {

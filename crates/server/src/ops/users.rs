@@ -78,7 +78,6 @@ pub async fn update(app: &App, actor: &Actor, id: UserId, name: Name) -> Result<
     let needed = (actor.principal != principal).then_some(Permission::UsersManage);
     let user = change(app, actor, needed, move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let before = find(tx, id).await?;
             if before.name == name.as_str() {
                 tx.unchanged();
@@ -106,7 +105,6 @@ pub async fn block(app: &App, actor: &Actor, id: UserId, reason: Option<Reason>)
     let asking = actor.clone();
     let user = change(app, actor, Some(Permission::UsersManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let before = find(tx, id).await?;
             let principal = PrincipalId::User(id);
             authority::not_oneself(&asking, principal, "block yourself")?;
@@ -138,7 +136,6 @@ pub async fn unblock(app: &App, actor: &Actor, id: UserId) -> Result<User, Error
     let asking = actor.clone();
     let user = change(app, actor, Some(Permission::UsersManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let before = find(tx, id).await?;
             authority::protect_owner(tx, &asking, PrincipalId::User(id)).await?;
             if before.status == PrincipalStatus::Active {
@@ -166,7 +163,6 @@ pub async fn remove(app: &App, actor: &Actor, id: UserId, reason: Option<Reason>
     let asking = actor.clone();
     change(app, actor, Some(Permission::UsersManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let user = find(tx, id).await?;
             let principal = PrincipalId::User(id);
             authority::not_oneself(&asking, principal, "remove yourself: leave the workspace instead")?;
@@ -192,7 +188,6 @@ pub async fn leave(app: &App, actor: &Actor) -> Result<(), Error> {
     };
     change(app, actor, None, move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let user = find(tx, id).await?;
             authority::keep_an_owner(tx, id).await?;
             let owners = db::users::active_owners(tx.conn, tx.workspace).await?;

@@ -32,7 +32,6 @@ pub async fn get(app: &App, actor: &Actor) -> Result<Workspace, Error> {
 pub async fn rename(app: &App, actor: &Actor, name: Name) -> Result<Workspace, Error> {
     let workspace = change(app, actor, Some(Permission::SettingsManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let found = db::workspaces::get(tx.conn, tx.workspace).await?;
             let before = found.ok_or_else(Error::not_found::<id::Workspace>)?;
             if before.name == name.as_str() {

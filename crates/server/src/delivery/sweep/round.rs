@@ -29,7 +29,7 @@ use crate::{
 /// Deliveries of one webhook.
 const SHARE: usize = 1_024;
 /// Tests, of all webhooks.
-const TESTS: u32 = 16;
+pub(super) const TESTS: u32 = 16;
 /// Events that are read at once: with the largest bodies 32 MiB.
 const EVENTS: usize = 128;
 

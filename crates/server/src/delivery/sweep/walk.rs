@@ -3,7 +3,7 @@
 
 use bellwire_core::{id::WebhookId, time::Timestamp};
 
-use super::super::Shared;
+use super::{super::Shared, round::TESTS};
 use crate::{
     db::{self, leases::Pending},
     error::Error,
@@ -81,6 +81,9 @@ impl Walk {
         found.iter().for_each(|pending| self.seen.note(pending));
         let whole = webhooks.len() < STEP as usize;
         if whole {
+            // A test is owed to an inactive webhook, too.
+            let tests = db.read(|conn| Box::pin(async move { db::leases::pending_tests(conn, TESTS).await })).await?;
+            tests.into_iter().for_each(|(workspace, webhook, due_at)| shared.agenda.note(workspace, webhook, due_at));
             self.seen.tell(&shared.app.metrics.walk, now);
         }
         Ok(if whole { None } else { webhooks.last().map(|last| Self { after: Some(*last), ..self }) })

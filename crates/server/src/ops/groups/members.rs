@@ -95,7 +95,6 @@ pub async fn add_members(app: &App, actor: &Actor, group: GroupId, ids: Vec<Prin
     }
     let group = change(app, actor, Some(Permission::GroupsManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let group = find(tx.conn, tx.workspace, group).await?;
             let known = db::group_candidates::of(tx.conn, tx.workspace, &ids).await?;
             if let Some(unknown) = ids.iter().find(|id| known.iter().all(|it| it.id != **id)) {
@@ -150,7 +149,6 @@ pub async fn remove_member(
 ) -> Result<(Group, String), Error> {
     let done = change(app, actor, Some(Permission::GroupsManage), move |tx| {
         Box::pin(async move {
-            db::workspaces::lock(tx.conn, tx.workspace).await?;
             let mut group = find(tx.conn, tx.workspace, group).await?;
             let named = db::principals::named(tx.conn, tx.workspace, principal).await?;
             let member = PrincipalRef::new(principal, named.ok_or_else(|| not_found(principal))?.name);

@@ -52,7 +52,6 @@ pub async fn activate(app: &App, actor: &Actor, id: WebhookId, missed: Missed) -
 
 /// Turns a webhook on inside a transaction: status, history and the event `webhook.activated`. Does nothing, and returns `false`, when it is active already or deleted.
 pub(super) async fn turn_on(tx: &mut Tx<'_>, id: WebhookId, missed: Missed) -> Result<bool, Error> {
-    db::webhooks::lock_workspace(tx.conn, tx.workspace).await?;
     let Some(record) = db::webhooks::get(tx.conn, tx.workspace, id).await? else { return Ok(false) };
     if record.status == Status::Active {
         return Ok(false);
