@@ -157,8 +157,8 @@ fn fail(sentence: &str) -> ExitCode {
 fn log_to_stderr(config: &Config) -> Result<(), String> {
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log)
         .map_err(|error| format!("the setting --log (BELLWIRE_LOG) can't be used: {error}"))?;
-    // Below that it writes the parameters of statements, and what is in them is in no line.
-    let quiet = "tokio_postgres=info".parse().map_err(|error| format!("a filter for the log: {error}"))?;
+    // At other levels it tells notices, and the parameters of statements: what is in these is in no line.
+    let quiet = "tokio_postgres=warn".parse().map_err(|error| format!("a filter for the log: {error}"))?;
     let filter = filter.add_directive(quiet);
     let colours = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

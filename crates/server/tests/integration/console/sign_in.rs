@@ -138,7 +138,7 @@ async fn a_person_of_two_workspaces_chooses_and_switches() {
         name("Globex"),
         bellwire_core::text::Email::parse("ann@example.com").unwrap(),
         name("Ann of Globex"),
-        bellwire::password::Password::parse("never used at all").unwrap(),
+        bellwire::password::Password::parse(PASSWORD).unwrap(),
     );
     let other = other.await.unwrap().workspace_id;
     let page = ann.get("/users").await.is(200).says("Globex").keeps_silent_about("Ann of Globex");
