@@ -26,6 +26,19 @@ async fn what_a_dead_process_had_in_memory_is_sent_at_the_next_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_test_of_an_inactive_webhook_is_sent_at_the_next_start_too() {
+    let receiver = Receiver::start(|_| Reply::Status(200)).await;
+    let world = World::without_engine(&Settings::default()).await;
+    let webhook = world.webhook(&receiver.url()).await;
+    world.deactivate(webhook).await;
+    world.test(webhook).await;
+    let mut world = world.reborn().await;
+    world.start(LIMITS);
+    world.row("SELECT id FROM deliveries WHERE state = 'delivered' AND reason = 'test'").await;
+    assert_eq!(receiver.seen().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_does_not_fit_into_memory_is_fetched_and_sent_once() {
     let receiver = Receiver::start(|_| Reply::Status(200)).await;
     let world = world().await;

@@ -69,6 +69,24 @@ async fn what_was_turned_on_without_the_engine_being_told_is_sent_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_that_succeeds_ends_the_failures_that_another_node_saw() {
+    for world in worlds().await {
+        let receiver = Receiver::start(|_| Reply::Status(200)).await;
+        let webhook = world.webhook(&receiver.url()).await;
+        world.publish(1).await;
+        // From here on the lane takes it for healthy.
+        world.row("SELECT id FROM deliveries WHERE state = 'delivered'").await;
+        let now = world.now();
+        let failing = "UPDATE webhooks SET health = 'failing', failing_since = $2, failing_attempts = 1 WHERE id = $1";
+        world.execute(failing, &[webhook.into(), now.into()]).await;
+        let again = "UPDATE deliveries SET state = 'pending', due_at = $2 WHERE webhook_id = $1";
+        world.execute(again, &[webhook.into(), now.into()]).await;
+        world.app.wake.send(Signal::Due([(world.workspace, webhook)].into()));
+        world.row("SELECT id FROM webhooks WHERE health = 'ok' AND failing_since IS NULL").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failing_for_too_long_turns_it_off_with_its_evidence() {
     let receiver = Receiver::start(|_| Reply::Status(503)).await;
     let settings =

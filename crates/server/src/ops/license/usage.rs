@@ -170,16 +170,16 @@ async fn write_group(
     now: Timestamp,
     answers: &mut [Option<Answer>],
 ) -> Result<Vec<NewEvent>, Error> {
+    // As every change of a workspace does: none waits for the license that another holds, nor uses its idempotency keys meanwhile.
+    if app.db.is_shared() {
+        db::workspaces::lock(conn, workspace).await?;
+    }
     let Some(mut open) = Open::find(app, conn, workspace, now).await? else {
         group.iter().for_each(|(index, _)| answers[*index] = Some(Err(not_issued_yet())));
         return Ok(Vec::new());
     };
     let mut events = told(app, &mut open, now)?;
     let keys = group.iter().filter_map(|(_, part)| part.key.as_ref());
-    if keys.clone().next().is_some() {
-        // Publishes take this lock when they have keys: the same key isn't used for both at the same moment.
-        db::workspaces::lock(conn, workspace).await?;
-    }
     let mut seen = Seen::load(conn, workspace, keys, now).await?;
     let mut allowed = Allowed::new(Permission::UsageReport);
     let (mut sum, mut stored) = (0, Vec::new());
