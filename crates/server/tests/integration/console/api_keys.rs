@@ -81,7 +81,7 @@ async fn a_blocked_key_says_why_and_a_deleted_one_leaves_what_it_owned() {
     ann.post(&path("edit").replace("/edit", ""), &[("name", "Billing"), ("roles", &member), ("held", &admin)])
         .await
         .leads_to("/api-keys");
-    ann.get("/api-keys").await.says("Billing was modified.").says("<li class=\"chip\">Member</li>");
+    ann.get("/api-keys").await.says("Billing was modified.").says("<li class=\"chip\" title=\"Member\">Member</li>");
     ann.get("/groups").await.says("<span class=\"vh\">API key </span>Billing");
 
     ann.dialog(&path("delete")).await.is(200).says("It owns 1 group: this stays and goes to you.");
