@@ -11,6 +11,7 @@ use bellwire_core::{
 };
 use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::task::TaskTracker;
 
 use crate::{
     clock::{Clock, DatabaseClock, Randomness},
@@ -75,6 +76,8 @@ pub struct Parts {
     pub node: NodeId,
     /// To the engine.
     pub wake: Wake,
+    /// Tasks that commit and then tell of it. They belong to nobody's request; the engine ends after them.
+    pub committing: TaskTracker,
     /// Publishes that wait for the next commit.
     pub publishing: Publishing,
     /// Reports of use that wait for the next commit.
@@ -118,6 +121,7 @@ impl App {
             node: random.id(clock.now()),
             database_clock: DatabaseClock::new(&clock),
             wake: Wake { sender, places: Places::new(ROOM) },
+            committing: TaskTracker::new(),
             publishing: Publishing::default(),
             reporting: Reporting::default(),
             sign_ins: Throttle::default(),
@@ -213,7 +217,8 @@ pub enum LiveChange {
     Anything,
 }
 
-/// The way from those who owe deliveries to the engine. The channel is bounded by [`ROOM`]: what is sent over it holds a place.
+/// The way from those who owe deliveries to the engine. Deliveries that are sent over it hold places, of which there are [`ROOM`]; all
+/// other signals are as many as the changes that caused them.
 pub struct Wake {
     sender: mpsc::UnboundedSender<Signal>,
     /// What deliveries in memory hold.

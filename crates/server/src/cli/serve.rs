@@ -96,6 +96,10 @@ impl Server {
             if let Err(error) = self.listener.await {
                 tracing::error!(%error, "the listener failed");
             }
+            self.app.committing.close();
+            if tokio::time::timeout(FINISH_REQUESTS_WITHIN, self.app.committing.wait()).await.is_err() {
+                tracing::warn!("the database has not answered in time");
+            }
             self.engine.drain().await;
         });
         if stopped.await.is_err() {

@@ -301,7 +301,6 @@ fn choices(session: &Session, current: Option<&Actor>) -> Vec<WorkspaceChoice> {
     let choice = |(id, name): &(bellwire_core::id::WorkspaceId, String)| WorkspaceChoice {
         id: id.to_string(),
         name: name.clone(),
-        roles: String::new(),
         current: current.is_some_and(|actor| actor.workspace == *id),
     };
     session.workspaces.iter().map(choice).collect()

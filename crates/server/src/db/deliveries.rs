@@ -114,6 +114,8 @@ pub struct Wanted {
     pub since: Option<Timestamp>,
     /// Only those made before this time.
     pub until: Option<Timestamp>,
+    /// No tests: only what really happened.
+    pub no_tests: bool,
 }
 
 const FROM: &str = "deliveries d JOIN webhooks w ON w.id = d.webhook_id \
@@ -193,6 +195,9 @@ pub(super) fn listing(webhook: WebhookId, wanted: &Wanted) -> Listing {
     }
     if let Some(event_type) = &wanted.event_type {
         sieve.and("d.event_type = $?", event_type);
+    }
+    if wanted.no_tests {
+        sieve.and_always("NOT EXISTS (SELECT 1 FROM events e WHERE e.id = d.event_id AND e.test = 1)");
     }
     if let Some(since) = wanted.since {
         filter.and("d.created_at >= $?", since);

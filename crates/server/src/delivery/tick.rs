@@ -119,7 +119,7 @@ async fn turn_off_failing(app: &App) -> Result<(), Error> {
         app.db.read(move |conn| Box::pin(async move { db::health::failing_since(conn, since, STEP).await })).await?;
     for (workspace, webhook) in failing {
         let after = words(app.retry.deactivate_after);
-        turn_off(app, workspace, webhook, move |health, _| {
+        let turned_off = turn_off(app, workspace, webhook, move |health, _| {
             // It may have worked again a moment ago.
             let first = health.failing_since.filter(|first| first.shifted(health.failing_uncounted) <= since)?;
             let forbidden =
@@ -129,8 +129,11 @@ async fn turn_off_failing(app: &App) -> Result<(), Error> {
                 None => (StatusCode::Failing, format!("All attempts failed for {after}.")),
             };
             Some((code, message, evidence(first, health)))
-        })
-        .await?;
+        });
+        // One that can't be turned off keeps nobody from turning off the others.
+        if let Err(error) = turned_off.await {
+            error.log();
+        }
     }
     Ok(())
 }

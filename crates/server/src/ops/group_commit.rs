@@ -18,7 +18,7 @@ use bellwire_core::{
     id::WorkspaceId,
     permission::{Permission, Permissions},
 };
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::join};
 use tokio::{
     sync::{Notify, oneshot},
     time::timeout,
@@ -36,7 +36,7 @@ use crate::{
 /// those who were answered are about to ask again.
 const CROWD: usize = 8;
 /// How long it waits at the most; a timer ends at the next whole millisecond.
-const GATHER: Duration = Duration::from_micros(500);
+const GATHER: Duration = Duration::from_millis(1);
 
 /// A kind of requests that share commits.
 pub trait Shared: Sized + Send + 'static {
@@ -179,7 +179,7 @@ pub(super) async fn submit<S: Shared>(app: &App, part: S::Part) -> Result<S::Ans
     let (reply, answer) = oneshot::channel();
     let size = S::size(&part);
     if S::line(app).push(Job { part, size, reply })? {
-        tokio::spawn(work::<S>(app.clone()));
+        app.committing.spawn(work::<S>(app.clone()));
     }
     answer.await.unwrap_or_else(|_| Err(Error::Internal(format!("one of the {} was dropped", S::NAME))))
 }
@@ -187,6 +187,9 @@ pub(super) async fn submit<S: Shared>(app: &App, part: S::Part) -> Result<S::Ans
 /// Writes what waits until nothing does.
 async fn work<S: Shared>(app: App) {
     let mut answered = 0;
+    // What a crowd has published is sent while the next of its commits is being written: whoever was answered asks again first, and
+    // the writer doesn't stand still meanwhile.
+    let mut untold = Vec::new();
     loop {
         // Whoever is about to ask asks first: those who were just answered, when there are many of them.
         if answered >= CROWD {
@@ -196,6 +199,7 @@ async fn work<S: Shared>(app: App) {
         }
         let jobs = S::line(&app).take();
         if jobs.is_empty() {
+            nodes::wake(&app, untold);
             return;
         }
         answered = jobs.len();
@@ -203,13 +207,20 @@ async fn work<S: Shared>(app: App) {
         let held = app.clone();
         let writing = app.db.write(move |conn| Box::pin(async move { S::write(&held, conn, parts).await }));
         // Whatever happens, somebody has to stay at work for those who wait.
-        let written = AssertUnwindSafe(writing).catch_unwind().await;
+        let writing = AssertUnwindSafe(writing).catch_unwind();
+        let signals = std::mem::take(&mut untold);
+        // In this order: the writer is at work before the engine is.
+        let (written, ()) = join(writing, async { nodes::wake(&app, signals) }).await;
         let written = written.unwrap_or_else(|_| Err(Error::Internal("a group commit panicked".to_owned())));
         match written {
             Ok(Written { answers, events, signals, changed }) => {
                 app.metrics.events.add(events);
                 app.metrics.request_groups.note(replies.len());
-                nodes::wake(&app, signals);
+                if answered >= CROWD {
+                    untold = signals;
+                } else {
+                    nodes::wake(&app, signals);
+                }
                 for (reply, answer) in replies.into_iter().zip(answers) {
                     // Whoever asked may have gone away.
                     let _ = reply.send(answer);

@@ -145,8 +145,8 @@ where
     T: Send + 'static,
     F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
 {
-    let app = app.clone();
-    let task = tokio::spawn(async move { commit(&app, workspace, by, must_record, work).await });
+    let held = app.clone();
+    let task = app.committing.spawn(async move { commit(&held, workspace, by, must_record, work).await });
     task.await.unwrap_or_else(|_| Err(Error::Internal("a change panicked".to_owned())))
 }
 

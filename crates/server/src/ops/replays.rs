@@ -68,6 +68,7 @@ pub async fn create(app: &App, actor: &Actor, webhook: WebhookId, new: NewReplay
         event_type: new.event_type.map(|event_type| event_type.as_str().to_owned()),
         since: Some(new.since),
         until: Some(new.until.map_or(now, |until| until.min(now))),
+        no_tests: true,
     };
     let workspace = actor.workspace;
     let counted = wanted.clone();
@@ -191,6 +192,7 @@ pub async fn step(app: &App) -> Result<bool, Error> {
                 event_type: replay.event_type.clone(),
                 since: Some(replay.since),
                 until: Some(replay.until),
+                no_tests: true,
             };
             let page = deliveries::list(conn, replay.webhook_id, &wanted, &request).await?;
             Ok(Some((running, page)))

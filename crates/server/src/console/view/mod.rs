@@ -175,8 +175,6 @@ pub(crate) fn initials(name: &str) -> String {
 pub(crate) struct WorkspaceChoice {
     pub(crate) id: String,
     pub(crate) name: String,
-    /// The user's roles there, for example "Owner"; may be empty.
-    pub(crate) roles: String,
     pub(crate) current: bool,
 }
 

@@ -120,6 +120,7 @@ fn all() -> Lists {
         ("held deliveries", deliveries::Wanted { state: Some(State::Held), ..none() }),
         ("deliveries of a type", deliveries::Wanted { event_type: Some("user.joined".to_owned()), ..none() }),
         ("deliveries of a time", deliveries::Wanted { since: now, until: now, ..none() }),
+        ("what is replayed", deliveries::Wanted { state: Some(State::Failed), no_tests: true, ..none() }),
     ] {
         lists.add(name, &deliveries::listing(webhook, &wanted), &[deliveries::ByTime]);
     }

@@ -1,7 +1,7 @@
 //! A webhook's rate limit: so many requests in any second and no more, at even distances.
 //!
 //! Distances that are shorter than timers are exact may be caught up with, and are longer by as much, so that the limit holds in every
-//! second all the same. It holds for each node: two nodes send twice as many.
+//! second all the same. Nodes share the limit out among those that live.
 
 use std::time::Duration;
 

@@ -1,15 +1,18 @@
 //! Webhooks that are turned off, by themselves or by somebody, and what is held meanwhile.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use bellwire_core::text::Reason;
 use serde_json::Value;
 
 use super::{
+    faults::Faults,
     receiver::{Receiver, Reply},
     world::{Settings, World, world, worlds},
 };
 use crate::{
     app::Signal,
+    db::faulty::{Fault, Point},
     ops::{self, webhooks::Missed},
 };
 
@@ -84,6 +87,31 @@ async fn a_retry_that_succeeds_ends_the_failures_that_another_node_saw() {
         world.app.wake.send(Signal::Due([(world.workspace, webhook)].into()));
         world.row("SELECT id FROM webhooks WHERE health = 'ok' AND failing_since IS NULL").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_turns_it_off_and_goes_away_is_obeyed_all_the_same() {
+    let faults = Arc::<Faults>::default();
+    let world = World::with(Settings { faults: Some(Arc::clone(&faults)), ..Settings::default() }).await;
+    let receiver = Receiver::start(|_| Reply::WhenTold).await;
+    let webhook = world.webhook(&receiver.url()).await;
+    world.deactivate(webhook).await;
+    world.activate(webhook, Missed::Send).await;
+    world.publish(10).await;
+    receiver.wait(2).await;
+    faults.arm(Point::Committed, "status::deactivate", Fault::Delay(Duration::from_secs(1)));
+    let (app, actor) = (world.app.clone(), world.actor.clone());
+    let asking = tokio::spawn(async move {
+        ops::webhooks::deactivate(&app, &actor, webhook, Reason::parse("").unwrap()).await.map(drop)
+    });
+    world.until(|| !faults.is_armed()).await;
+    asking.abort();
+    assert!(asking.await.unwrap_err().is_cancelled());
+    world.pass_until(|| world.app.wake.places.taken() == 2).await;
+    assert_eq!(world.query("SELECT id FROM deliveries WHERE leased_by IS NULL").await.len(), 8);
+    receiver.go_on.add_permits(2);
+    world.rows(2, "SELECT id FROM deliveries WHERE state = 'delivered'").await;
+    assert_eq!(receiver.seen().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,11 @@ use crate::{
         page::PageRequest,
         replays::{ByTime, Replay, ReplayStatus},
     },
-    ops::{self, replays::NewReplay, webhooks::Missed},
+    ops::{
+        self,
+        replays::NewReplay,
+        webhooks::{Missed, NewTest},
+    },
 };
 
 /// All that failed until now.
@@ -99,6 +103,21 @@ async fn a_replay_is_refused_to_who_may_not_and_when_it_makes_no_sense() {
         assert_eq!(code(ops::replays::cancel(&world.app, &eve, running.id).await), "not_found");
         off(&world, id).await;
         assert_eq!(code(replay(&world, id, failed()).await), "webhook_inactive");
+    }
+}
+
+#[tokio::test]
+async fn a_test_that_failed_is_not_sent_again() {
+    for world in worlds().await {
+        let id = webhook(&world, 2).await;
+        let test = ops::webhooks::test(&world.app, &world.owner, id, NewTest::default()).await.unwrap();
+        finish(&world, test, "failed").await;
+        second(&world);
+        let asked = replay(&world, id, failed()).await.unwrap();
+        assert_eq!(asked.total, 2);
+        assert!(ops::replays::step(&world.app).await.unwrap());
+        assert_eq!(now_is(&world, asked.id).await, (ReplayStatus::Done, 2, 2));
+        assert_eq!(by_hand(&world, id).await, 2);
     }
 }
 

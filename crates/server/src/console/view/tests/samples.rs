@@ -214,16 +214,11 @@ fn chrome(section: Option<Section>) -> Chrome {
 }
 
 fn workspaces() -> Vec<WorkspaceChoice> {
-    let of = |id: &str, name: &str, roles: &str, current| WorkspaceChoice {
-        id: id.into(),
-        name: name.into(),
-        roles: roles.into(),
-        current,
-    };
+    let of = |id: &str, name: &str, current| WorkspaceChoice { id: id.into(), name: name.into(), current };
     vec![
-        of("ws_1", "Northwind Traders", "Owner", true),
-        of("ws_2", "Contoso", "Admin", false),
-        of("ws_3", "Fabrikam Research and Development", "", false),
+        of("ws_1", "Northwind Traders", true),
+        of("ws_2", "Contoso", false),
+        of("ws_3", "Fabrikam Research and Development", false),
     ]
 }
 
