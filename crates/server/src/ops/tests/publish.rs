@@ -65,6 +65,9 @@ async fn those_who_wait_share_a_commit() {
         // All of them ask before the task that commits has run.
         let all = join_all((0..50).map(|_| publish(&world.app, &world.owner, blocked("{}"), None))).await;
         assert!(all.iter().all(Result::is_ok));
+        // The engine is told while the next commit is written; there is none.
+        world.app.committing.close();
+        world.app.committing.wait().await;
         let signals = drain(&mut world);
         assert!(matches!(&signals[..], [Signal::Owed(owed)] if owed.len() == 50), "{}", signals.len());
         let batch: Vec<_> = (0..600).map(|_| blocked("{}")).collect();
