@@ -42,8 +42,9 @@ async fn a_test_of_an_inactive_webhook_is_sent_at_the_next_start_too() {
 async fn what_does_not_fit_into_memory_is_fetched_and_sent_once() {
     let receiver = Receiver::start(|_| Reply::Status(200)).await;
     let world = world().await;
-    world.webhook(&receiver.url()).await;
+    // Before there is a webhook: the engine looks for what a new one is owed, and must find no place for it.
     let all = world.take_all_places();
+    world.webhook(&receiver.url()).await;
     for _ in 0..6 {
         world.publish(500).await;
     }
