@@ -304,11 +304,13 @@ impl World {
         self.app.clock.advance(time.since(self.now()));
     }
 
-    /// Lets time pass in small steps until something is so.
+    /// Lets time pass in small steps until something is so. A disk that takes its time is no time that passes.
     pub(super) async fn pass_until(&self, is_so: impl Fn() -> bool) {
         let passing = async {
             while !is_so() {
-                self.app.clock.advance(Duration::from_millis(100));
+                if self.app.db.connections().busy == 0 {
+                    self.app.clock.advance(Duration::from_millis(100));
+                }
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
