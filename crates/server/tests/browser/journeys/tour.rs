@@ -74,12 +74,14 @@ impl Findings {
     }
 }
 
-/// What sticks out of the window at its right side, when the page can be scrolled there.
+/// What sticks out of the window at its right side, or of an open dialog, when the page or the dialog can be scrolled there.
 pub(super) const OUTSIDE: &str = "
     const root = document.documentElement;
-    if (root.scrollWidth <= innerWidth) return [];
-    const out = [...document.querySelectorAll('body *')].filter((it) => it.checkVisibility() && Math.max(it.getBoundingClientRect().right, it.getBoundingClientRect().left + it.scrollWidth) > innerWidth + 1);
-    return [`is ${root.scrollWidth - innerWidth} pixels too wide: ${out.slice(-4).map((it) => it.outerHTML.slice(0, 90)).join(' | ')}`];";
+    const dialogs = [...document.querySelectorAll('dialog[open] .dialog-body')].map((it) => [it, it.clientWidth, it.getBoundingClientRect().right]);
+    return [[root, innerWidth, innerWidth], ...dialogs].filter(([frame, width]) => frame.scrollWidth > width).map(([frame, width, edge]) => {
+        const out = [...frame.querySelectorAll('*')].filter((it) => it.checkVisibility() && Math.max(it.getBoundingClientRect().right, it.getBoundingClientRect().left + it.scrollWidth) > edge + 1);
+        return `is ${frame.scrollWidth - width} pixels too wide: ${out.slice(-4).map((it) => it.outerHTML.slice(0, 90)).join(' | ')}`;
+    });";
 
 /// The paths that the page leads to by reading, without their queries.
 const LINKS: &str = "
@@ -341,9 +343,12 @@ impl Journey {
             let new = invites::NewInvite { email: Email::parse(email).unwrap(), role_ids: None };
             invites::create(app, ann, new).await.unwrap()
         };
-        for (name, email) in
-            [("Bo Chen", "bo@example.com"), ("Sam Rivera", "sam@example.com"), ("Ngozi Adeyemi", "ngozi@example.com")]
-        {
+        let colleagues = [
+            ("Bo Chen", "bo@example.com"),
+            ("Sam Rivera", "sam@example.com"),
+            ("Ngozi Adeyemi", "ngozi.adeyemi@people-operations.example.com"),
+        ];
+        for (name, email) in colleagues {
             let sent = invite(email).await;
             invites::accept(app, sent.url.rsplit('/').next().unwrap(), name, PASSWORD, None).await.unwrap();
         }
