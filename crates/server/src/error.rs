@@ -51,12 +51,6 @@ pub struct FieldError {
 }
 
 impl Error {
-    /// A handler that panics has met a fault of ours.
-    pub fn of_panic(panic: &(dyn std::any::Any + Send)) -> Self {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        Self::Internal(text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned())
-    }
-
     /// One field is wrong.
     pub fn invalid(field: &str, message: impl std::fmt::Display) -> Self {
         Self::Invalid(vec![FieldError { field: field.to_owned(), message: message.to_string() }])

@@ -21,3 +21,4 @@ pub mod places;
 pub mod routes;
 #[cfg(test)]
 mod testing;
+pub mod time_limit;

@@ -3,8 +3,6 @@
 //! axum's own don't list theirs, so nothing could say that each of them is in the matrix of who may do what. Whatever this
 //! server answers is registered here: console and API make [`Routes`], and clippy.toml bans axum's way of adding one elsewhere.
 
-use std::time::Duration;
-
 use axum::{
     Router,
     handler::Handler,
@@ -12,9 +10,6 @@ use axum::{
 };
 use http::Method;
 use utoipa_axum::router::OpenApiRouter;
-
-/// How long the answer to a request may take, the arrival of its body included.
-pub const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// A router, and what it answers.
 pub struct Routes<S> {

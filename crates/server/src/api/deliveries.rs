@@ -82,7 +82,7 @@ async fn list(
     let descending = Order::is_descending(query.order, Order::Desc);
     let request = PageRequest::new(query.limit, query.cursor.as_deref(), ByTime, descending)?;
     let event_type = query.event_type.map(|event_type| event_type.to_string());
-    let wanted = Wanted { state: query.state, event_type, since: query.since, until: query.until, no_tests: false };
+    let wanted = Wanted { state: query.state, event_type, since: query.since, until: query.until, ..Wanted::default() };
     Ok(Answer(ops::deliveries::list(&app, &actor, webhook, wanted, request).await?))
 }
 

@@ -4,14 +4,11 @@
 //! One layer and not three: each would be another service to clone and another future to box and move for every request, which
 //! together cost more than reading the request does.
 
-use std::panic::AssertUnwindSafe;
-
 use axum::{
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use futures_util::FutureExt;
 use http::{
     HeaderValue,
     header::{
@@ -21,7 +18,7 @@ use http::{
 };
 
 use super::problem::ApiError;
-use crate::{error::Error, routes::TIME_LIMIT};
+use crate::time_limit::{Unanswered, bounded};
 
 /// Runs a request. What a request that is given up had begun to write is still all written or not at all.
 pub(super) async fn around(State(is_https): State<bool>, request: Request, next: Next) -> Response {
@@ -30,12 +27,10 @@ pub(super) async fn around(State(is_https): State<bool>, request: Request, next:
 
 /// The same around an answer that is on its way.
 pub(super) async fn guarded(is_https: bool, answer: impl Future<Output = Response>) -> Response {
-    let answer = tokio::time::timeout(TIME_LIMIT, AssertUnwindSafe(answer).catch_unwind());
-    let mut response = match answer.await {
-        Ok(Ok(response)) => response,
-        Ok(Err(panic)) => ApiError::from(Error::of_panic(&*panic)).into_response(),
-        Err(_) => ApiError::TooSlow.into_response(),
-    };
+    let mut response = bounded(answer).await.unwrap_or_else(|why| match why {
+        Unanswered::TooSlow => ApiError::TooSlow.into_response(),
+        Unanswered::Fault(error) => ApiError::from(error).into_response(),
+    });
     security_headers(&mut response, is_https);
     response
 }
@@ -63,9 +58,9 @@ fn security_headers(response: &mut Response, is_https: bool) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_panic_shows_nothing_of_itself() {
-        let response = ApiError::from(Error::of_panic(&"secret")).into_response();
+    #[tokio::test]
+    async fn a_panic_shows_nothing_of_itself() {
+        let response = guarded(false, async { panic!("secret") }).await;
         assert_eq!(response.status(), http::StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()[http::header::CONTENT_TYPE], super::super::problem::PROBLEM_JSON);
     }

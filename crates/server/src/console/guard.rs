@@ -4,17 +4,14 @@
 //! asked for it: `Sec-Fetch-Site` where there is one, else `Origin`. A request with neither is refused: every browser
 //! sends one of them with a form. Together with `SameSite=Lax` cookies this takes the place of tokens in forms.
 //!
-//! The guard also bounds how long a request may take (what is streamed afterwards is not counted), turns a [`reply::Failed`] into its page (it knows the reader's colours and numbers the fault for the
-//! log), keeps and takes away the message for the next page, and puts the security headers on everything.
-
-use std::panic::AssertUnwindSafe;
+//! The guard also bounds how long a request may take, turns a [`reply::Failed`] into its page (it knows the reader's colours and
+//! numbers the fault for the log), keeps and takes away the message for the next page, and puts the security headers on everything.
 
 use axum::{
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use super::{
@@ -22,7 +19,11 @@ use super::{
     reply::{self, Failed, Flash, ShowsToasts},
     view::account::PageError,
 };
-use crate::{app::App, error::Error, routes::TIME_LIMIT};
+use crate::{
+    app::App,
+    error::Error,
+    time_limit::{Unanswered, bounded},
+};
 
 /// The largest form in bytes. The largest real one has every event type ticked and 16 custom headers.
 pub(super) const LARGEST_FORM: usize = 256 * 1024;
@@ -48,7 +49,7 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
     let allowed =
         request.method().is_safe() || comes_from_here(&app, request.method(), request.uri(), request.headers());
     let mut response = if allowed {
-        bounded(next.run(request)).await
+        bounded(next.run(request)).await.unwrap_or_else(unanswered)
     } else {
         reply::Failure::from(PageError::Forbidden).into_response()
     };
@@ -72,14 +73,12 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
     response
 }
 
-/// The answer; a page that says so when it takes too long, or when the handler panics, which is a fault of ours.
-async fn bounded(answer: impl Future<Output = Response>) -> Response {
-    let answer = tokio::time::timeout(TIME_LIMIT, AssertUnwindSafe(answer).catch_unwind());
-    match answer.await {
-        Ok(Ok(response)) => response,
-        Ok(Err(panic)) => reply::Failure::from(Error::of_panic(&*panic)).into_response(),
-        Err(_) => reply::Failure::from(Error::Unavailable("a page took too long".to_owned())).into_response(),
-    }
+fn unanswered(why: Unanswered) -> Response {
+    let error = match why {
+        Unanswered::TooSlow => Error::Unavailable("a page took too long".to_owned()),
+        Unanswered::Fault(error) => error,
+    };
+    reply::Failure::from(error).into_response()
 }
 
 /// Whether one of our own pages sent this.

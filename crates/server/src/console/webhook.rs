@@ -85,7 +85,7 @@ fn wanted(table: &Table, now: bellwire_core::time::Timestamp) -> Option<Wanted> 
         None => None,
         Some(key) => Some(now.saturating_sub(span(key)?)),
     };
-    Some(Wanted { state, event_type: event_type.map(|it| it.as_str().to_owned()), since, until: None, no_tests: false })
+    Some(Wanted { state, event_type: event_type.map(|it| it.as_str().to_owned()), since, ..Wanted::default() })
 }
 
 /// The page of a webhook.

@@ -162,10 +162,8 @@ where
         .write(move |conn| {
             Box::pin(async move {
                 // One change of a workspace after the other: each sees what those before it did, and none waits for rows that
-                // another took in another order. SQLite has one writer anyway.
-                if held.db.is_shared() {
-                    db::workspaces::lock(conn, workspace).await?;
-                }
+                // another took in another order.
+                db::workspaces::lock(conn, workspace).await?;
                 let mut tx = Tx {
                     conn,
                     app: held,

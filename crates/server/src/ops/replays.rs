@@ -63,20 +63,15 @@ pub async fn create(app: &App, actor: &Actor, webhook: WebhookId, new: NewReplay
         return Err(Error::invalid("state", "must be failed, cancelled or delivered: the others will be sent anyway"));
     }
     let now = app.clock.now();
-    let wanted = Wanted {
-        state: Some(new.state),
-        event_type: new.event_type.map(|event_type| event_type.as_str().to_owned()),
-        since: Some(new.since),
-        until: Some(new.until.map_or(now, |until| until.min(now))),
-        no_tests: true,
-    };
+    let event_type = new.event_type.map(|event_type| event_type.as_str().to_owned());
+    let until = new.until.map_or(now, |until| until.min(now));
+    let wanted = wanted(new.state, event_type.clone(), new.since, until);
     let workspace = actor.workspace;
-    let counted = wanted.clone();
     let count = app.db.read(move |conn| {
         Box::pin(async move {
             let found = db::webhooks::get(conn, workspace, webhook).await?;
             must_be_active(Some(found.ok_or_else(Error::not_found::<id::Webhook>)?.status))?;
-            Ok::<_, Error>(deliveries::wanted_count(conn, webhook, &counted, MAX_TOTAL).await?)
+            Ok::<_, Error>(deliveries::wanted_count(conn, webhook, &wanted, MAX_TOTAL).await?)
         })
     });
     let total = count.await?;
@@ -90,9 +85,9 @@ pub async fn create(app: &App, actor: &Actor, webhook: WebhookId, new: NewReplay
                 webhook_id: webhook,
                 by: tx.actor().clone(),
                 state: new.state,
-                event_type: wanted.event_type,
+                event_type,
                 since: new.since,
-                until: wanted.until.unwrap_or(now),
+                until,
                 status: if total == 0 { ReplayStatus::Done } else { ReplayStatus::Running },
                 total,
                 looked_at: 0,
@@ -187,13 +182,7 @@ pub async fn step(app: &App) -> Result<bool, Error> {
             let Some(running) = db::replays::next(conn).await? else { return Ok::<_, Error>(None) };
             let request = place(&running)?;
             let replay = &running.replay;
-            let wanted = Wanted {
-                state: Some(replay.state),
-                event_type: replay.event_type.clone(),
-                since: Some(replay.since),
-                until: Some(replay.until),
-                no_tests: true,
-            };
+            let wanted = wanted(replay.state, replay.event_type.clone(), replay.since, replay.until);
             let page = deliveries::list(conn, replay.webhook_id, &wanted, &request).await?;
             Ok(Some((running, page)))
         })
@@ -219,6 +208,11 @@ pub async fn step(app: &App) -> Result<bool, Error> {
         app.changed(workspace, "deliveries");
     }
     Ok(true)
+}
+
+/// Which deliveries a replay makes due: none of tests, of which nothing happened.
+fn wanted(state: State, event_type: Option<String>, since: Timestamp, until: Timestamp) -> Wanted {
+    Wanted { state: Some(state), event_type, since: Some(since), until: Some(until), no_tests: true }
 }
 
 /// The deliveries that the next step looks at.

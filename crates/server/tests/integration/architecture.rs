@@ -17,7 +17,7 @@ const ORDER: &[&[&str]] = &[
     &["crypt"],
     &["db"],
     &["error"],
-    &["app", "password"],
+    &["app", "password", "time_limit"],
     &["ops"],
     &["testing"],
     &["api", "console", "delivery"],

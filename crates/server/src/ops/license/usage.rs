@@ -171,9 +171,7 @@ async fn write_group(
     answers: &mut [Option<Answer>],
 ) -> Result<Vec<NewEvent>, Error> {
     // As every change of a workspace does: none waits for the license that another holds, nor uses its idempotency keys meanwhile.
-    if app.db.is_shared() {
-        db::workspaces::lock(conn, workspace).await?;
-    }
+    db::workspaces::lock(conn, workspace).await?;
     let Some(mut open) = Open::find(app, conn, workspace, now).await? else {
         group.iter().for_each(|(index, _)| answers[*index] = Some(Err(not_issued_yet())));
         return Ok(Vec::new());
